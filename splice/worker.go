@@ -1,0 +1,54 @@
+package splice
+
+import (
+	"wsgate/splice/frame"
+	"wsgate/splice/sys"
+)
+
+// headroom is kept free in front of the bytes read into the scratch buffer, so
+// that a frame header of which a part came with the read before can be put
+// together in place. A header is at most 14 bytes long (RFC 6455 5.2).
+const headroom = 16
+
+// Worker is what the halves of one event loop share: it is touched on the
+// loop's goroutine only.
+type Worker struct {
+	// IO performs reads, writes and splices.
+	IO sys.IO
+	// Now is the loop's clock in nanoseconds, set once a turn. Halves note it
+	// when a peer stops taking bytes.
+	Now int64
+	// Spliced counts the bytes that went through a pipe.
+	Spliced uint64
+
+	scratch []byte
+	dec     *frame.Decoder
+	budget  *Budget
+	buffers int
+	pipes   pipes
+}
+
+// NewWorker returns a Worker whose halves take pending buffers from budget and
+// use at most maxPipes pipes (two descriptors each) at a time.
+func NewWorker(io sys.IO, budget *Budget, maxPipes int) *Worker {
+	return &Worker{
+		IO:      io,
+		scratch: make([]byte, headroom+BufferSize),
+		dec:     frame.NewDecoder(),
+		budget:  budget,
+		pipes:   pipes{max: maxPipes},
+	}
+}
+
+// Close closes the pipes that are not lent out. The halves that hold one have
+// been released before.
+func (w *Worker) Close() { w.pipes.shut() }
+
+// Buffers returns how many pending buffers the halves of this worker hold.
+func (w *Worker) Buffers() int { return w.buffers }
+
+// Pipes returns how many pipes are lent to halves, how many are kept for the
+// next, and how often a half copied because there was none.
+func (w *Worker) Pipes() (used, idle int, missed uint64) {
+	return w.pipes.open - len(w.pipes.free), len(w.pipes.free), w.pipes.missed
+}
