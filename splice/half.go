@@ -156,6 +156,10 @@ func (h *Half) Abandon(w *Worker) {
 	h.drop(w)
 }
 
+// Forget notes that the source's descriptor is closed: nothing is read any
+// more and no end is reported.
+func (h *Half) Forget() { h.flags |= gone | told }
+
 // Send queues the gateway's own bytes behind what is pending. The caller has
 // seen AtEnd.
 func (h *Half) Send(w *Worker, p []byte) {

@@ -1,0 +1,359 @@
+package eventloop
+
+import (
+	"crypto/rand"
+	"time"
+
+	"wsgate/eventloop/record"
+	sm "wsgate/eventloop/session"
+	"wsgate/splice"
+	"wsgate/splice/frame"
+	"wsgate/splice/sys"
+)
+
+// grace is how long a peer has to answer the gateway's FIN before its socket
+// is reset.
+const grace = time.Second
+
+// open passes the verified 101 on and turns the session into a relay. What
+// the endpoint sent right behind its 101 and what the client sent right behind
+// its request go through the scanners like everything that follows.
+func (s *session) open(l *Loop) {
+	t := s.att
+	r := s.route
+	lead := append(l.tmp[:0], t.back...)
+	lead = t.resp.AppendUpgrade(lead, t.rin.B, r.Rules)
+	l.tmp = lead
+	s.half[sm.Up].Init(frame.Config{
+		Mode: r.Frames, Masked: true,
+		ReservedBits: t.resp.ReservedBits(t.rin.B), MaxMessage: r.MaxMessage,
+	})
+	s.half[sm.Down].Init(frame.Config{
+		Mode: r.Frames, ReservedBits: t.resp.ReservedBits(t.rin.B), MaxMessage: r.MaxMessage,
+	})
+	s.opened, s.active = l.now, l.now
+	s.state = relaying
+	s.countOpen(l, 1)
+	l.counters.Upgrades["101"]++
+	l.counters.UpgradeTime.Observe(l.since(t.began))
+	s.logOpen(l)
+
+	down := s.half[sm.Down].Feed(l.worker, int(s.fd[client]), lead, t.rin.B[t.resp.HeadLen:])
+	up := s.half[sm.Up].Feed(l.worker, int(s.fd[upstream]), nil, t.in.B[t.req.HeadLen:])
+	l.free.put(t)
+	s.att = nil
+	s.half[sm.Up].MarkReadable(s.hup[client])
+	s.half[sm.Down].MarkReadable(s.hup[upstream])
+	s.account(l, sm.Up, 0, 0, 0)
+	s.account(l, sm.Down, 0, 0, 0)
+	s.armRelay(l)
+	s.facts(l, sm.Down, down)
+	if s.state == relaying {
+		s.facts(l, sm.Up, up)
+	}
+	if s.state == relaying && l.g.draining.Load() {
+		s.shut(l, 1001, record.Operator, "drain")
+	}
+	for d := sm.Up; d <= sm.Down && s.state == relaying; d++ {
+		s.pump(l, d)
+	}
+}
+
+func (s *session) countOpen(l *Loop, n int64) {
+	l.relays += n
+	k := record.SessionKey{Route: s.route.Name, Pool: s.route.Pool.Name, Endpoint: s.endpoint.Address}
+	if l.counters.Open[k] += n; l.counters.Open[k] == 0 {
+		delete(l.counters.Open, k)
+	}
+}
+
+// relayReady pumps the half that reads from sd, and the one that writes to it
+// if bytes wait there. An edge-triggered event always names both readiness
+// bits, so the second half is looked at only when it has something to write.
+func (s *session) relayReady(l *Loop, sd side, events uint32) {
+	in, out := sm.Up, sm.Down
+	if sd == upstream {
+		in, out = sm.Down, sm.Up
+	}
+	if events&^sys.Out != 0 {
+		s.half[in].MarkReadable(s.hup[sd])
+		s.pump(l, in)
+	}
+	if events&sys.Out != 0 && s.state == relaying && s.half[out].Pending() {
+		s.pump(l, out)
+	}
+}
+
+// ends returns source and destination of a direction.
+func (s *session) ends(d sm.Dir) (src, dst int) {
+	if d == sm.Up {
+		return int(s.fd[client]), int(s.fd[upstream])
+	}
+	return int(s.fd[upstream]), int(s.fd[client])
+}
+
+// pump moves what it can in one direction and acts on what it came upon.
+func (s *session) pump(l *Loop, d sm.Dir) {
+	h := &s.half[d]
+	bytes, messages, spliced := h.Bytes(), h.Messages(), h.Spliced()
+	src, dst := s.ends(d)
+	f := h.Pump(l.worker, src, dst, turnBudget)
+	s.account(l, d, bytes, messages, spliced)
+	s.facts(l, d, f)
+}
+
+// account adds what a half has done since the given counts to the loop's.
+func (s *session) account(l *Loop, d sm.Dir, bytes, messages, spliced uint64) {
+	h := &s.half[d]
+	c := l.counters
+	if d == sm.Up {
+		c.BytesUp += h.Bytes() - bytes
+		c.MessagesUp += h.Messages() - messages
+		c.SplicedUp += h.Spliced() - spliced
+		return
+	}
+	c.BytesDown += h.Bytes() - bytes
+	c.MessagesDown += h.Messages() - messages
+	c.SplicedDown += h.Spliced() - spliced
+}
+
+// told are the facts that the state machine is told of, in the order in which
+// it has to hear of them.
+var told = [...]struct {
+	fact splice.Facts
+	kind sm.Kind
+}{
+	{splice.CloseSeen, sm.CloseSeen},
+	{splice.Violated, sm.Violated},
+	{splice.TooBig, sm.TooBig},
+	{splice.DstGone, sm.DestGone},
+	{splice.SrcGone, sm.SourceGone},
+	{splice.SrcEOF, sm.EndOfStream},
+	{splice.AtEnd, sm.AtEnd},
+	{splice.FinSent, sm.FinSent},
+}
+
+// toldFacts is the union of told.
+const toldFacts = splice.CloseSeen | splice.Violated | splice.TooBig | splice.DstGone |
+	splice.SrcGone | splice.SrcEOF | splice.AtEnd | splice.FinSent
+
+// facts acts on what a pump came upon.
+func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
+	if f&splice.Moved != 0 {
+		s.active = l.now
+	}
+	if f&splice.More != 0 {
+		l.later(s)
+	}
+	if f&splice.DstBlocked != 0 && s.half[d].Stalled() != 0 {
+		s.stalled(l)
+	}
+	if f&toldFacts == 0 {
+		s.noteViolation(l, d)
+		return
+	}
+	s.noteViolation(l, d)
+	if f&splice.DstGone != 0 {
+		s.half[d.Other()].MarkReadable(true)
+	}
+	for _, t := range told {
+		if f&t.fact == 0 || s.state != relaying {
+			continue
+		}
+		s.step(l, sm.Event{
+			Kind: t.kind, Dir: d,
+			Reset: f&splice.DstReset != 0,
+			Clean: s.half[d].Clean(),
+		})
+	}
+}
+
+// noteViolation counts the first frame violation of a direction.
+func (s *session) noteViolation(l *Loop, d sm.Dir) {
+	if s.noted[d] {
+		return
+	}
+	if v := s.half[d].Violation(); v != "" {
+		s.noted[d] = true
+		l.counters.Violations[v]++
+	}
+}
+
+// step tells the state machine of an event and performs what it answers.
+func (s *session) step(l *Loop, e sm.Event) {
+	was := s.relay.Timer()
+	ops := s.relay.Step(e)
+	if now := s.relay.Timer(); now != was {
+		s.startTimer(l, now)
+	}
+	s.perform(l, ops)
+}
+
+// perform carries the operations out, in the order of their constants.
+func (s *session) perform(l *Loop, ops sm.Ops) {
+	for d := sm.Up; d <= sm.Down; d++ {
+		h := &s.half[d]
+		if ops.Has(sm.OpFinish, d) {
+			h.Finish()
+		}
+		if ops.Has(sm.OpDiscard, d) {
+			h.Discard()
+		}
+		if ops.Has(sm.OpAbandon, d) {
+			h.Abandon(l.worker)
+		}
+		if ops.Has(sm.OpClose, d) {
+			s.sendClose(l, d)
+		}
+		if ops.Has(sm.OpFin, d) {
+			h.Fin()
+		}
+		if ops.Has(sm.OpReset, d) {
+			s.half[d.Other()].Forget()
+			s.resetReceiver(l, d)
+		}
+	}
+	if ops&sm.OpEnd != 0 {
+		s.endRelay(l)
+		return
+	}
+	for d := sm.Up; d <= sm.Down; d++ {
+		if ops.Has(sm.OpPump, d) && s.state == relaying {
+			s.pump(l, d)
+		}
+	}
+}
+
+// sendClose queues the gateway's own Close: masked with a fresh key towards
+// the endpoint, because there the gateway is the client (RFC 6455 5.3).
+func (s *session) sendClose(l *Loop, d sm.Dir) {
+	var buf [131]byte
+	var mask [4]byte
+	if d == sm.Up {
+		rand.Read(mask[:])
+	}
+	s.half[d].Send(l.worker, frame.AppendClose(buf[:0], s.relay.Code, "", d == sm.Up, mask))
+}
+
+// shut begins the gateway's own close.
+func (s *session) shut(l *Loop, code uint16, who record.Who, why string) {
+	s.step(l, sm.Event{Kind: sm.Shut, Code: code, Who: who, Why: why})
+}
+
+// startTimer sets the relay's timer. The half-close timer leaves room for the
+// grace that follows it.
+func (s *session) startTimer(l *Loop, t sm.Timer) {
+	var d time.Duration
+	switch t {
+	case sm.NoTimer:
+		s.expires = 0
+		return
+	case sm.HalfCloseTimer:
+		d = max(s.times.HalfClose-grace, s.times.HalfClose/2)
+	case sm.CloseTimer:
+		d = s.times.Close
+	case sm.GraceTimer:
+		d = grace
+	}
+	s.expires = l.now + int64(d)
+	s.armRelay(l)
+}
+
+// armRelay sets the deadline to the earliest that the session runs under.
+func (s *session) armRelay(l *Loop) {
+	at := int64(1<<63 - 1)
+	if s.times.Idle > 0 {
+		at = s.active + int64(s.idle())
+	}
+	if s.expires != 0 {
+		at = min(at, s.expires)
+	}
+	for d := range s.half {
+		if since := s.half[d].Stalled(); since != 0 && s.times.Send > 0 {
+			at = min(at, since+int64(s.times.Send))
+		}
+	}
+	if at != 1<<63-1 {
+		l.wheel.set(s, at)
+	}
+}
+
+// idle returns the idle timeout: the route's own, or the general one.
+func (s *session) idle() time.Duration {
+	if s.route.IdleTimeout > 0 {
+		return s.route.IdleTimeout
+	}
+	return s.times.Idle
+}
+
+// relayExpired finds out which of the deadlines has come; traffic moves two of
+// them without touching the wheel.
+func (s *session) relayExpired(l *Loop) {
+	switch {
+	case s.expires != 0 && l.now >= s.expires:
+		s.expires = 0
+		s.step(l, sm.Event{Kind: sm.Expired})
+	case s.stuck(l, sm.Up):
+		s.step(l, sm.Event{Kind: sm.Stalled, Dir: sm.Up})
+	case s.stuck(l, sm.Down):
+		s.step(l, sm.Event{Kind: sm.Stalled, Dir: sm.Down})
+	case !s.relay.Closing() && s.idle() > 0 && l.now >= s.active+int64(s.idle()):
+		s.shut(l, 1001, record.Gateway, "idle_timeout")
+	}
+	if s.state == relaying {
+		s.armRelay(l)
+	}
+}
+
+// stuck tells whether the receiver of d has taken nothing for timeouts.send.
+func (s *session) stuck(l *Loop, d sm.Dir) bool {
+	since := s.half[d].Stalled()
+	return since != 0 && s.times.Send > 0 && l.now >= since+int64(s.times.Send) && !s.half[d].Lost()
+}
+
+// stalling tells whether bytes wait for one of the peers.
+func (s *session) stalling() bool {
+	return s.state == relaying && (s.half[sm.Up].Stalled() != 0 || s.half[sm.Down].Stalled() != 0)
+}
+
+// stalled notes that a peer has become slow.
+func (s *session) stalled(l *Loop) {
+	if !s.stallQueued {
+		l.stallq.push(&l.slots, s)
+		s.armRelay(l)
+	}
+	if l.g.budget.Over() {
+		l.g.shed()
+	}
+}
+
+// shedStalled ends the direction that has stalled longest: limits.buffered.
+func (s *session) shedStalled(l *Loop) {
+	d := sm.Up
+	if up, down := s.half[sm.Up].Stalled(), s.half[sm.Down].Stalled(); up == 0 || down != 0 && down < up {
+		d = sm.Down
+	}
+	l.counters.BufferedSheds++
+	s.step(l, sm.Event{Kind: sm.Shed, Dir: d})
+}
+
+// resetReceiver ends the socket that direction d writes to: at once, because
+// its descriptor may be wanted while the other peer still takes its time.
+func (s *session) resetReceiver(l *Loop, d sm.Dir) {
+	if d == sm.Up {
+		s.closeUpstream(true)
+		return
+	}
+	s.closeClient(l, true)
+}
+
+// endRelay logs the end and releases the session.
+func (s *session) endRelay(l *Loop) {
+	s.logClose(l)
+	s.countOpen(l, -1)
+	for d := sm.Up; d <= sm.Down; d++ {
+		l.counters.Discarded += s.half[d].Discarded()
+		s.half[d].Release(l.worker)
+	}
+	s.finish(l, false)
+}
