@@ -37,6 +37,7 @@ func (l *Loop) adopt(c Conn) {
 	}
 	s.id = c.ID
 	s.requests = uint16(min(c.Requests, 1<<16-1))
+	s.may[client] = true
 	t := s.att
 	t.in = heads.Get()
 	t.in.B = append(t.in.B, c.Unread...)

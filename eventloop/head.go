@@ -42,6 +42,7 @@ func (s *session) readHead(l *Loop) {
 				// The first byte of a further request ends the keep-alive wait.
 				s.setDeadline(l, s.times.RequestHead)
 			}
+			s.took(client, n, cap(t.in.B)-len(t.in.B))
 			t.in.B = t.in.B[:len(t.in.B)+n]
 		case sys.WouldBlock:
 			if len(t.in.B) == 0 {

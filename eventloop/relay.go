@@ -42,8 +42,12 @@ func (s *session) open(l *Loop) {
 	up := s.half[sm.Up].Feed(l.worker, int(s.fd[upstream]), nil, t.in.B[t.req.HeadLen:])
 	l.free.put(t)
 	s.att = nil
-	s.half[sm.Up].MarkReadable(s.hup[client])
-	s.half[sm.Down].MarkReadable(s.hup[upstream])
+	if s.may[client] {
+		s.half[sm.Up].MarkReadable(s.hup[client])
+	}
+	if s.may[upstream] {
+		s.half[sm.Down].MarkReadable(s.hup[upstream])
+	}
 	s.account(l, sm.Up, 0, 0, 0)
 	s.account(l, sm.Down, 0, 0, 0)
 	s.armRelay(l)

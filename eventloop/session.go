@@ -44,10 +44,11 @@ type session struct {
 	fd     [2]int32 // by side; -1 none
 	slot   int32
 	state  state
-	queued bool // on the loop's ready list
-	inFar  bool // in the wheel's far ring
-	hup    [2]bool
-	leased bool // endpoint has been acquired
+	queued bool    // on the loop's ready list
+	inFar  bool    // in the wheel's far ring
+	hup    [2]bool // by side: its end of stream or an error has been signalled
+	may    [2]bool // by side, until the relay: bytes may wait in the socket
+	leased bool    // endpoint has been acquired
 
 	stallQueued bool
 	noted       [2]bool // by sm.Dir: a frame violation has been counted
@@ -106,9 +107,14 @@ func (s *session) ready(l *Loop, sd side, events uint32) {
 	if events&(sys.ReadHup|sys.Hup|sys.Err) != 0 {
 		s.hup[sd] = true
 	}
+	if events&^sys.Out != 0 {
+		s.may[sd] = true
+	}
 	switch s.state {
 	case reading:
-		s.readHead(l)
+		if s.may[client] {
+			s.readHead(l)
+		}
 	case connecting, awaiting:
 		s.upgradeReady(l, sd, events)
 	case answering:
@@ -155,6 +161,14 @@ func (s *session) expired(l *Loop) {
 	}
 }
 
+// took notes a read of n bytes into space for room: a short one has emptied the
+// socket, unless its end is near.
+func (s *session) took(sd side, n, room int) {
+	if n < room && !s.hup[sd] {
+		s.may[sd] = false
+	}
+}
+
 // setDeadline moves the deadline to d from now.
 func (s *session) setDeadline(l *Loop, d time.Duration) { l.wheel.set(s, l.now+int64(d)) }
 
@@ -163,7 +177,7 @@ func (s *session) setDeadline(l *Loop, d time.Duration) { l.wheel.set(s, l.now+i
 func (s *session) closeUpstream(reset bool) {
 	if fd := s.fd[upstream]; fd >= 0 {
 		s.fd[upstream] = -1
-		s.hup[upstream] = false
+		s.hup[upstream], s.may[upstream] = false, false
 		if reset {
 			sys.CloseReset(int(fd))
 		} else {

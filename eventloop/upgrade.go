@@ -232,6 +232,7 @@ func (s *session) readAnswer(l *Loop) {
 		switch out {
 		case sys.OK:
 			t.up.Answered()
+			s.took(upstream, n, cap(t.rin.B)-len(t.rin.B))
 			t.rin.B = t.rin.B[:len(t.rin.B)+n]
 		case sys.WouldBlock:
 			return
