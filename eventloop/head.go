@@ -1,15 +1,13 @@
 package eventloop
 
 import (
-	"github.com/valyala/bytebufferpool"
-
 	"wsgate/eventloop/record"
 	"wsgate/handshake"
 	"wsgate/splice"
 	"wsgate/splice/sys"
 )
 
-type buffer = bytebufferpool.ByteBuffer
+type buffer = splice.Buffer
 
 // headSize is the capacity of a fresh head buffer: room for the request heads
 // that browsers send. A longer head grows its buffer up to the limit.

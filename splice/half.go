@@ -1,8 +1,6 @@
 package splice
 
 import (
-	"github.com/valyala/bytebufferpool"
-
 	"wsgate/splice/frame"
 )
 
@@ -61,7 +59,7 @@ type Half struct {
 	// pend holds bytes for the destination from off on; nil when there are
 	// none. A half with pending bytes, or bytes in its pipe, does not read,
 	// unless it has been cut.
-	pend *bytebufferpool.ByteBuffer
+	pend *Buffer
 	pipe *Pipe
 	// stalled is the Worker's time since when the destination has taken
 	// nothing; 0 when nothing is pending.

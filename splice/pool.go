@@ -9,6 +9,9 @@ import (
 // BufferSize is the size in bytes of a scratch buffer and of a pending buffer.
 const BufferSize = 32 << 10
 
+// Buffer is a growing byte buffer from a Pool; its bytes are in B.
+type Buffer = bytebufferpool.ByteBuffer
+
 // Pool hands out byte buffers of one role. bytebufferpool calibrates itself on
 // the lengths it gets back, so each role has a Pool of its own, and buffers of
 // a fixed size go back with their length set to their capacity. The zero value
@@ -21,7 +24,7 @@ type Pool struct {
 
 // Get returns an empty buffer with a capacity of at least Size. It allocates
 // only when the pool has none to give.
-func (p *Pool) Get() *bytebufferpool.ByteBuffer {
+func (p *Pool) Get() *Buffer {
 	b := p.pool.Get()
 	if cap(b.B) < p.Size {
 		b.B = make([]byte, 0, p.Size)
@@ -32,7 +35,7 @@ func (p *Pool) Get() *bytebufferpool.ByteBuffer {
 
 // Put takes b back. One that grew beyond Size is dropped, so that what is kept
 // stays bounded. The caller must not touch b afterwards.
-func (p *Pool) Put(b *bytebufferpool.ByteBuffer) {
+func (p *Pool) Put(b *Buffer) {
 	if cap(b.B) > 2*p.Size {
 		return
 	}
@@ -61,12 +64,12 @@ func (b *Budget) Used() int64 { return b.used.Load() }
 // limit can be passed by one buffer a loop until the loop has shed a session.
 func (b *Budget) Over() bool { return b.limit > 0 && b.used.Load() > b.limit }
 
-func (b *Budget) get() *bytebufferpool.ByteBuffer {
+func (b *Budget) get() *Buffer {
 	b.used.Add(BufferSize)
 	return b.pool.Get()
 }
 
-func (b *Budget) put(buf *bytebufferpool.ByteBuffer) {
+func (b *Budget) put(buf *Buffer) {
 	b.used.Add(-BufferSize)
 	b.pool.Put(buf)
 }

@@ -149,7 +149,7 @@ func SockError(fd int) Errno {
 
 // Dup returns a second, close-on-exec descriptor for what fd stands for.
 func Dup(fd int) (int, error) {
-	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 }
 
 func setInt(fd, level, name, value int) Errno {
