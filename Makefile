@@ -1,0 +1,97 @@
+# make help lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+# Tests share two cores with the programs that they start.
+.NOTPARALLEL:
+
+GO ?= go
+E2E := ./cmd/wsgate/e2e
+FUZZTIME ?= 5s
+# Arguments of wsbench compare, such as BENCH="--rounds 5".
+BENCH ?=
+
+# The version is what git calls this commit; a build elsewhere has none.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
+
+# node modules may hold Go files.
+PACKAGES = $$($(GO) list ./... | grep -v /node_modules/)
+UNITS = $$($(GO) list ./... | grep -v -e /node_modules/ -e '^wsgate/cmd/wsgate/e2e$$')
+SOURCES = find . \( -name node_modules -o -name .git -o -name bin \) -prune -o -name '*.go' -print0
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: bin/wsgate ## build the gateway and run its demo: a chat on http://127.0.0.1:8080/
+	@exec bin/wsgate run
+
+.PHONY: build
+build: bin/wsgate bin/wsbench ## build bin/wsgate and bin/wsbench
+
+# go build knows best what is out of date.
+.PHONY: bin/wsgate
+bin/wsgate:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/wsgate
+
+.PHONY: bin/wsbench
+bin/wsbench:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/wsbench
+
+.PHONY: test
+test: lint race e2e ## everything: lint, unit tests with fuzz corpora, end-to-end tests
+
+.PHONY: race
+race: ## unit tests, with the race detector and in random order
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 5m $(UNITS)
+
+.PHONY: e2e
+e2e: ## end-to-end tests of the real binary; installs what they need
+	$(GO) test -count=1 -shuffle=on -timeout 8m $(E2E)
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, import rules, go mod tidy; changes nothing
+	@files=$$($(SOURCES) | xargs -0 gofmt -l); \
+	if [[ -n $$files ]]; then echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) test ./cmd/wsgate/internal/imports
+	$(GO) mod tidy -diff
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## every fuzz target for $FUZZTIME (5s)
+	@count=0; \
+	while read -r package name; do \
+		echo "$$package $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 2 "$$package"; \
+		count=$$((count + 1)); \
+	done < <($(SOURCES) | xargs -0 grep -HoE '^func Fuzz\w+' -- | \
+		sed -E 's|^(.*)/[^/]+_test\.go:func (Fuzz\w+)$$|\1 \2|' | sort); \
+	if (( count == 0 )); then echo "no fuzz target found"; exit 1; fi; \
+	echo "$$count fuzz targets"
+
+.PHONY: bench
+bench: ## measure wsgate beside nginx and HAProxy; about six minutes
+	$(GO) run ./cmd/wsbench compare $(BENCH)
+
+# policy-rc.d keeps the packages from starting their services.
+.PHONY: bench-deps
+bench-deps: ## install nginx and HAProxy for bench (Debian, as root)
+	@missing=; \
+	command -v nginx >/dev/null || missing+=" nginx-light"; \
+	command -v haproxy >/dev/null || missing+=" haproxy"; \
+	if [[ -z $$missing ]]; then echo "nginx and haproxy are here"; exit 0; fi; \
+	if [[ ! -e /usr/sbin/policy-rc.d ]]; then \
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
+		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; \
+		chmod 755 /usr/sbin/policy-rc.d; \
+	fi; \
+	apt-get update -q; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+
+.PHONY: clean
+clean: ## remove what was built and installed here
+	rm -rf bin $(E2E)/node_modules

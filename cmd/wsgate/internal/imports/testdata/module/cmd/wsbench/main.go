@@ -1,0 +1,8 @@
+package main
+
+import (
+	_ "wsgate/bench"
+	_ "wsgate/eventloop"
+)
+
+func main() {}

@@ -1,0 +1,2 @@
+// Package main is part of a test.
+package main

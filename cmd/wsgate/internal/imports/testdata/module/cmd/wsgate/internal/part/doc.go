@@ -1,0 +1,2 @@
+// Package part is part of a test.
+package part

@@ -1,0 +1,5 @@
+package part
+
+import . "syscall"
+
+var Stop = SIGTERM

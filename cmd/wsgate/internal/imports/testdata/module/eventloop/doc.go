@@ -1,0 +1,2 @@
+// Package eventloop is part of a test.
+package eventloop

@@ -1,0 +1,2 @@
+// Package poll has no doc.go.
+package poll

@@ -1,0 +1,3 @@
+package handshake
+
+import _ "wsgate/eventloop"

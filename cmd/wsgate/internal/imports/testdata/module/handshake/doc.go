@@ -1,0 +1,2 @@
+// Package handshake is part of a test.
+package handshake

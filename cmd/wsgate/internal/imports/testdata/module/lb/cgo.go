@@ -1,0 +1,3 @@
+package lb
+
+import "C"

@@ -1,0 +1,2 @@
+// Package lb is part of a test.
+package lb

@@ -1,0 +1,2 @@
+// Package splice is part of a test.
+package splice

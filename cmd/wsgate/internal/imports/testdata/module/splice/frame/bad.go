@@ -1,0 +1,3 @@
+package frame
+
+import _ "golang.org/x/sys/unix"

@@ -1,0 +1,2 @@
+// Package frame is part of a test.
+package frame

@@ -1,0 +1,6 @@
+package splice
+
+import (
+	_ "github.com/gobwas/ws"
+	_ "wsgate/splice/sys"
+)

@@ -1,0 +1,2 @@
+// Package sys is part of a test.
+package sys

@@ -1,0 +1,2 @@
+// Package util is part of a test.
+package util
