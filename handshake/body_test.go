@@ -1,6 +1,8 @@
 package handshake
 
 import (
+	"io"
+	"net/http/httputil"
 	"strings"
 	"testing"
 )
@@ -33,7 +35,7 @@ func TestBodyChunked(t *testing.T) {
 		{"leading zeros", "0000000000000001\r\nx\r\n" + end, 26, "", true},
 		{"crlf in the data", "4\r\n\r\n0\r\r\n" + end, 14, "", true},
 		{"extension", "1;a=b; c=\"d e\"\r\nx\r\n0;z\r\n\r\n", 26, "", true},
-		{"trailers", "0\r\nDigest: a\tb\xff\r\nX:\r\n\r\nG", 24, "", true},
+		{"trailers", "0\r\nDigest: a\tb\xff\r\nX:\r\n\r\nG", 23, "", true},
 		{"huge", "fffffffffffffff\r\nab", 19, "", false},
 		{"unfinished", "5\r\nhel", 6, "", false},
 		{"no end", "0\r\n", 3, "", false},
@@ -117,6 +119,27 @@ func TestBodyChunkOverhead(t *testing.T) {
 		if tt.ok && err != nil || !tt.ok && (err == nil || err.Reason != "upstream_chunk_overhead" || err.Status != 502) {
 			t.Errorf("%.10q: %+v", tt.chunk, err)
 		}
+	}
+}
+
+// TestBodyChunkOverheadBound has extensions around the length at which overhead
+// begins to add up: net/http takes whatever passes here.
+func TestBodyChunkOverheadBound(t *testing.T) {
+	refused := 0
+	for n := range 32 {
+		in := strings.Repeat("1;"+strings.Repeat("a", n)+"\r\nx\r\n", 20000) + "0\r\n\r\n"
+		var d Body
+		d.Init(Framing{Kind: Chunked})
+		if _, done, _ := d.Consume([]byte(in)); !done {
+			refused++
+			continue
+		}
+		if _, err := io.Copy(io.Discard, httputil.NewChunkedReader(strings.NewReader(in))); err != nil {
+			t.Errorf("extension of %d bytes: net/http: %v", n, err)
+		}
+	}
+	if refused == 0 || refused > 20 {
+		t.Errorf("%d of 32 were refused", refused)
 	}
 }
 

@@ -62,6 +62,8 @@ func TestRequestAccepted(t *testing.T) {
 		{"expect", crlfs("POST / HTTP/1.1", "Host: a", "Content-Length: 1", "Expect: 100-Continue"), Request{Minor: 1, KeepAlive: true, ExpectContinue: true, Body: Framing{Length, 1}}, "/", "a"},
 		{"expect in 1.0", crlfs("POST / HTTP/1.0", "Content-Length: 1", "Expect: 100-continue"), Request{Body: Framing{Length, 1}}, "/", ""},
 		{"options", crlfs("OPTIONS * HTTP/1.1", "Host: a"), Request{Minor: 1, KeepAlive: true}, "*", "a"},
+		{"many known options", crlfs("GET / HTTP/1.1", "Host: a", "Connection: "+strings.Repeat("Cookie,", 65)), Request{Minor: 1, KeepAlive: true}, "/", "a"},
+		{"empty trailer elements", crlfs("GET / HTTP/1.1", "Host: a", "Trailer: , X,", "Connection: y,,"), Request{Minor: 1, KeepAlive: true}, "/", "a"},
 		{"other method", crlfs("M-SEARCH /a HTTP/1.1", "Host: a"), Request{Minor: 1, KeepAlive: true}, "/a", "a"},
 		{"absolute", crlfs("GET http://B.example:81/x?y HTTP/1.1", "Host: a"), Request{Minor: 1, KeepAlive: true}, "/x?y", "B.example:81"},
 		{"absolute wss", crlfs("GET WSS://b//x HTTP/1.1", "Host: a"), Request{Minor: 1, KeepAlive: true}, "//x", "b"},
@@ -253,6 +255,7 @@ var badRequests = []struct {
 	{"version 256", with("Sec-WebSocket-Version", "Sec-WebSocket-Version: 256\r\n"), "bad_websocket_version", 400},
 	{"version 013", with("Sec-WebSocket-Version", "Sec-WebSocket-Version: 013\r\n"), "bad_websocket_version", 400},
 	{"version list", with("Sec-WebSocket-Version", "Sec-WebSocket-Version: 13, 8\r\n"), "bad_websocket_version", 400},
+	{"version not a number", with("Sec-WebSocket-Version", "Sec-WebSocket-Version: 1x\r\n"), "bad_websocket_version", 400},
 	{"version empty", with("Sec-WebSocket-Version", "Sec-WebSocket-Version:\r\n"), "bad_websocket_version", 400},
 	{"two versions", with("Connection", "Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n"), "two_websocket_versions", 400},
 }
