@@ -19,7 +19,7 @@ func (s *session) upgrade(l *Loop) {
 	t.until = l.now + int64(s.times.Upgrade)
 	s.setClient(g)
 	in := t.in.B
-	r, scratch, bad := g.Routes.Match(t.req.Host.Of(in), t.req.Target.Of(in), l.tmp)
+	r, scratch, bad := g.Routes.Match(t.req.Host.Of(in), t.req.Path(in), l.tmp)
 	l.tmp = scratch
 	if bad != nil {
 		s.refuse(l, bad)
