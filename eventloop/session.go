@@ -279,7 +279,6 @@ type attempt struct {
 	status   int
 	sentBody uint64
 	keep     bool // the connection goes on after the answer
-	half     bool // the client has sent its FIN
 }
 
 // attempts is a loop's bounded store of attempts.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	goio "io"
 	"math/rand/v2"
 	"syscall"
 	"testing"
@@ -187,7 +188,7 @@ func drive(t *testing.T, h *Half, w *Worker, until Facts) Facts {
 func TestRelayExact(t *testing.T) {
 	for _, mode := range []frame.Mode{frame.Observe, frame.Enforce, frame.Off} {
 		for _, pipes := range []int{0, 2} {
-			for seed := range uint64(60) {
+			for seed := range uint64(24) {
 				t.Run(fmt.Sprintf("%v/pipes=%d/seed=%d", mode, pipes, seed), func(t *testing.T) {
 					rnd := rand.New(rand.NewPCG(seed, 7))
 					data := stream(rnd, 12, true)
@@ -221,7 +222,7 @@ func TestRelayExact(t *testing.T) {
 // TestFinishCutsNoFrame: after Finish the destination gets whole frames, the
 // Close, and nothing else, wherever the request comes.
 func TestFinishCutsNoFrame(t *testing.T) {
-	for seed := range uint64(120) {
+	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 9))
 		data := stream(rnd, 10, false)
 		closing := frame.AppendClose(nil, 1000, "bye", false, [4]byte{})
@@ -258,9 +259,11 @@ func TestFinishCutsNoFrame(t *testing.T) {
 		}
 		whole := io.out.Bytes()[:passed]
 		for r := bytes.NewReader(whole); r.Len() > 0; {
-			if _, err := ws.ReadFrame(r); err != nil {
+			head, err := ws.ReadHeader(r)
+			if err != nil || head.Length > int64(r.Len()) {
 				t.Fatalf("seed %d: a frame was cut: %v", seed, err)
 			}
+			r.Seek(head.Length, goio.SeekCurrent)
 		}
 	}
 }

@@ -171,6 +171,13 @@ func TestPositions(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
+	// Blanks at the ends of lines and of the file have no place.
+	c = mustParse(t, "listeners:   \n  - 127.0.0.1:1  \t \n\nroutes:\n  - upstream: b   \nupstreams:\n  b: \n    endpoints:\n      - 127.0.0.1:3   \n      - 127.0.0.1:4  \n   \n  \n")
+	got = []Pos{c.Listeners[0].Pos, c.Routes[0].Pos, c.Upstreams[0].Endpoints[0].Pos, c.Upstreams[0].Endpoints[1].Pos}
+	want = []Pos{{2, 5}, {5, 5}, {9, 9}, {10, 9}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
 }
 
 func TestWarnings(t *testing.T) {

@@ -45,6 +45,7 @@ func TestBombs(t *testing.T) {
 		{"large", repeat("#", maxFile+1), "is larger than 4MiB"},
 		{"one text", `a: "` + repeat("x", 3<<20) + `"`, "unknown key a"},
 		{"one key", repeat("k", 3<<20) + ": 1", "unknown key"},
+		{"block option", "a: >" + repeat(">", 100_000), "invalid header option"},
 		{"open quote", `a: "` + repeat("x\n", 100_000), "could not find end character"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -175,6 +175,10 @@ func (s *source) bound(tokens token.Tokens) {
 	for i, t := range tokens {
 		b.flow(tokens, i)
 		b.block(tokens, i)
+		if b.astray != nil {
+			s.fail(tokenPos(b.astray), "nothing can stand here at this column", "indent it further, or give the line above a value")
+			b.astray = nil
+		}
 		msg := ""
 		switch {
 		case len(b.open)+len(b.columns) > maxDepth:
@@ -256,6 +260,7 @@ type shape struct {
 	keys    map[int]int  // how many keys each column has seen since a line began left of it
 	most    int          // the largest of keys
 	absent  int          // values that are not there
+	astray  *token.Token // the last one that is not right of what it belongs to
 }
 
 // flow looks at token i as one of flow style.
@@ -319,8 +324,16 @@ func (b *shape) block(tokens token.Tokens, i int) {
 	}
 	next := tokens[i+1]
 	sequence := t.Type == token.MappingValueType && next.Type == token.SequenceEntryType && next.Position.Column == owner
-	if next.Position.Line > t.Position.Line && next.Position.Column <= owner && !sequence {
-		b.absent++
+	if next.Position.Line == t.Position.Line || next.Position.Column > owner || sequence {
+		return
+	}
+	b.absent++
+	// The parser takes some of what stands at the same column for the value.
+	isKey := i+2 < len(tokens) && tokens[i+2].Type == token.MappingValueType && tokens[i+2].Position.Line == next.Position.Line
+	switch {
+	case next.Position.Column < owner, next.Type == token.SequenceEntryType:
+	case t.Type == token.SequenceEntryType, !isKey:
+		b.astray = next
 	}
 }
 

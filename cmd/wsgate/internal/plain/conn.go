@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"wsgate/handshake"
 	"wsgate/splice/sys"
 )
@@ -159,9 +157,7 @@ func (c *conn) Close() error {
 	}
 	switch {
 	case c.cut.Load():
-		c.raw.Control(func(fd uintptr) {
-			unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		})
+		c.raw.Control(func(fd uintptr) { sys.SetReset(int(fd)) })
 	case c.wrote.Load() && !c.isKilled() && c.moreToCome():
 		c.linger()
 	}
@@ -203,7 +199,7 @@ func (c *conn) moreToCome() bool {
 		return true
 	}
 	n := 0
-	c.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	c.raw.Control(func(fd uintptr) { n = sys.Unread(int(fd)) })
 	return n > 0
 }
 
@@ -228,11 +224,14 @@ func (c *conn) linger() {
 
 // CloseWrite sends a FIN. net/http asks for it before some of its closes.
 func (c *conn) CloseWrite() error {
-	var err error
-	if e := c.raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_WR) }); e != nil {
-		return e
+	out := sys.OK
+	if err := c.raw.Control(func(fd uintptr) { out = sys.Kernel{}.Shutdown(int(fd)) }); err != nil {
+		return err
 	}
-	return err
+	if out != sys.OK {
+		return errGone
+	}
+	return nil
 }
 
 // LocalAddr implements net.Conn.

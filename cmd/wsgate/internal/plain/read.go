@@ -6,9 +6,8 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"wsgate/handshake"
+	"wsgate/splice/sys"
 )
 
 // Read implements net.Conn for net/http: it passes on what has been accepted.
@@ -200,24 +199,13 @@ func (c *conn) watch() error {
 // streamEnd returns io.EOF after a FIN that nothing unread precedes, errGone
 // after a RST, and nil otherwise.
 func (c *conn) streamEnd(fd int) error {
-	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
-	if n, err := unix.Poll(set[:], 0); n <= 0 || err != nil {
-		return nil
-	}
-	ev := set[0].Revents
-	if ev&(unix.POLLERR|unix.POLLHUP) != 0 {
+	switch sys.PeekEnd(fd) {
+	case sys.Gone:
 		return errGone
+	case sys.EOF:
+		if len(c.pending()) == 0 {
+			return io.EOF
+		}
 	}
-	if ev&unix.POLLRDHUP == 0 || len(c.pending()) > 0 {
-		return nil
-	}
-	var b [1]byte
-	n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR || n > 0:
-		return nil
-	case err != nil:
-		return errGone
-	}
-	return io.EOF
+	return nil
 }
