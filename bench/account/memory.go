@@ -1,0 +1,87 @@
+package account
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// PSS is the proportional set size of the group pgid in bytes: pages shared
+// with other processes count by their share.
+func PSS(pgid int) (int64, error) {
+	pids, err := Members(pgid)
+	if err != nil {
+		return 0, err
+	}
+	if len(pids) == 0 {
+		return 0, fmt.Errorf("process group %d has no process", pgid)
+	}
+	var sum int64
+	for _, pid := range pids {
+		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
+		if err != nil {
+			return 0, err
+		}
+		sum += number(b, "Pss:") << 10
+	}
+	return sum, nil
+}
+
+// Kernel is the kernel memory of the whole machine, in bytes.
+type Kernel struct {
+	Slab    int64 // objects in use in all slab caches
+	Sockets int64 // pages that TCP has charged for buffers
+}
+
+// KernelMemory reads it. ok is false where /proc/slabinfo cannot be read, which
+// takes root.
+func KernelMemory() (k Kernel, ok bool) {
+	b, err := os.ReadFile("/proc/slabinfo")
+	if err != nil {
+		return k, false
+	}
+	if k.Slab, err = parseSlabinfo(b); err != nil {
+		return k, false
+	}
+	if b, err = os.ReadFile("/proc/net/sockstat"); err != nil {
+		return k, false
+	}
+	k.Sockets = parseSockstat(b) * int64(os.Getpagesize())
+	return k, true
+}
+
+// parseSlabinfo adds up active objects times object size (slabinfo 2.1).
+func parseSlabinfo(b []byte) (sum int64, err error) {
+	for line := range bytes.Lines(b) {
+		f := strings.Fields(string(line))
+		if len(f) < 4 || f[0] == "slabinfo" || f[0] == "#" {
+			continue
+		}
+		active, err1 := strconv.ParseInt(f[1], 10, 64)
+		size, err2 := strconv.ParseInt(f[3], 10, 64)
+		if err1 != nil || err2 != nil {
+			return 0, fmt.Errorf("unexpected slabinfo line %q", line)
+		}
+		sum += active * size
+	}
+	return sum, nil
+}
+
+// parseSockstat returns the pages in the TCP line.
+func parseSockstat(b []byte) int64 {
+	for line := range bytes.Lines(b) {
+		f := strings.Fields(string(line))
+		if len(f) == 0 || f[0] != "TCP:" {
+			continue
+		}
+		for i := 1; i+1 < len(f); i += 2 {
+			if f[i] == "mem" {
+				n, _ := strconv.ParseInt(f[i+1], 10, 64)
+				return n
+			}
+		}
+	}
+	return 0
+}

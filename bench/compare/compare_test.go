@@ -1,0 +1,252 @@
+package compare
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wsgate/bench/load"
+	"wsgate/bench/rivals"
+	"wsgate/bench/stats"
+)
+
+func scenario(t *testing.T, name string) Scenario {
+	t.Helper()
+	s, err := choose([]string{name}, 5000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s[0]
+}
+
+// runs makes a target with one run for each set of values.
+func runs(name string, values ...map[string]float64) *TargetResult {
+	r := &TargetResult{Name: name}
+	for i, v := range values {
+		r.add(Trial{Round: i + 1, Values: v, Report: &load.Report{}})
+	}
+	return r
+}
+
+func v(cpu, p50, p99 float64) map[string]float64 {
+	return map[string]float64{"per_second": 1e6 / cpu, "cpu_us": cpu, "cpu_user_us": cpu / 4, "cpu_system_us": cpu * 3 / 4, "p50_us": p50, "p99_us": p99, "gateway_busy": 0.9}
+}
+
+func results(t *testing.T, name string, targets ...*TargetResult) *Results {
+	s := scenario(t, name)
+	r := newResults(Options{Rounds: 2}, []Scenario{s}, nil, nil)
+	r.Scenarios[0].Targets = targets
+	r.finish([]Scenario{s})
+	return r
+}
+
+func verdict(t *testing.T, r *Results, metric string) Verdict {
+	t.Helper()
+	i := slices.IndexFunc(r.Scenarios[0].Verdicts, func(v Verdict) bool { return v.Metric == metric })
+	if i < 0 {
+		t.Fatalf("no verdict about %s in %+v", metric, r.Scenarios[0].Verdicts)
+	}
+	return r.Scenarios[0].Verdicts[i]
+}
+
+func TestVerdicts(t *testing.T) {
+	nginx := func() *TargetResult { return runs("nginx", v(8.0, 500, 900), v(8.1, 510, 910)) }
+	haproxy := func() *TargetResult { return runs("haproxy", v(9.0, 400, 800), v(9.1, 410, 810)) }
+	tests := []struct {
+		name    string
+		subject *TargetResult
+		want    stats.Outcome
+		peer    string
+		why     string
+	}{
+		{"less CPU, latency as good", runs("wsgate", v(7.0, 500, 900), v(7.1, 505, 905)), stats.Win, "nginx", "larger than the spread"},
+		{"less CPU, p99 worse", runs("wsgate", v(7.0, 500, 1900), v(7.1, 505, 1905)), stats.Undecided, "nginx", "p99 is worse"},
+		{"less CPU, p50 worse", runs("wsgate", v(7.0, 700, 900), v(7.1, 705, 905)), stats.Undecided, "nginx", "p50 is worse"},
+		{"less CPU within the spread", runs("wsgate", v(7.0, 500, 900), v(8.5, 505, 905)), stats.Undecided, "nginx", "spread"},
+		{"more CPU", runs("wsgate", v(12, 500, 900), v(12.1, 505, 905)), stats.Loss, "nginx", "larger than the spread"},
+		{"one round", runs("wsgate", v(1, 1, 1)), stats.Undecided, "nginx", "one round"},
+	}
+	for _, tt := range tests {
+		r := results(t, "echo", tt.subject, nginx(), haproxy(), runs(Direct, v(1, 1, 1), v(1, 1, 1)))
+		got := verdict(t, r, "cpu_us")
+		if got.Outcome != tt.want || got.Peer != tt.peer || !strings.Contains(got.Why, tt.why) {
+			t.Errorf("%s: %+v", tt.name, got)
+		}
+	}
+}
+
+func TestFailedRunsCountForNothing(t *testing.T) {
+	bad := runs("wsgate", v(1, 1, 1), v(7, 500, 900), v(7.1, 500, 900))
+	bad.Runs[0].Error = "3 faults"
+	r := results(t, "echo", bad, runs("nginx", v(8, 500, 900), v(8.1, 500, 900)))
+	if m := bad.Metrics["cpu_us"]; m.N != 2 || m.Min != 7 {
+		t.Fatalf("%+v", m)
+	}
+	if r.Failed() != 1 || !strings.Contains(r.Markdown(), "**failed**, wsgate, round 1: 3 faults") {
+		t.Fatalf("%d failed\n%s", r.Failed(), r.Markdown())
+	}
+}
+
+func TestNoVerdictWithoutPeers(t *testing.T) {
+	r := results(t, "echo", runs("wsgate", v(1, 1, 1), v(1, 1, 1)), runs(Direct, v(1, 1, 1)))
+	if n := len(r.Scenarios[0].Verdicts); n != 0 {
+		t.Fatalf("%d verdicts", n)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	busy := v(100, 1, 1)
+	busy["others_busy"], busy["stolen"] = 0.4, 0.2
+	r := results(t, "rate", runs("nginx", busy, v(102, 1, 1)))
+	notes := strings.Join(r.Notes, "\n")
+	for _, want := range []string{"other programs used up to 40 %", "hypervisor took up to 20 %", "only 9,804 of 10,000 messages"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("no %q in %q", want, notes)
+		}
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	r := results(t, "echo", runs("wsgate", v(7, 500, 900), v(7.2, 500, 900)), runs("nginx", v(8, 500, 900), v(8, 500, 900)), runs(Direct, map[string]float64{"per_second": 200_000}))
+	r.Versions["nginx"] = "nginx/1.22.1"
+	r.Configurations["nginx (nginx.conf)"] = "daemon off;\n"
+	md := r.Markdown()
+	for _, want := range []string{
+		"| target | messages a second | gateway CPU us a message | user | system | p50 us | p99 us | ratio to best peer |\n|---|---:|---:|---:|---:|---:|---:|---:|\n",
+		"| wsgate | 140,873 (138,889 to 142,857) | 7.10 (7.00 to 7.20) | 1.77 (1.75 to 1.80) | 5.33 (5.25 to 5.40) | 500 (500 to 500) | 900 (900 to 900) | 0.89 |\n",
+		"| direct | 200,000 |  |  |  |  |  |  |\n",
+		"| wsgate | 90.0 (90.0 to 90.0) |\n",
+		"- **win**, gateway CPU us: 0.89 of nginx; the difference (0.900) is larger than the spread (0.200)\n",
+		"- **undecided**, p50 us: 1.00 of nginx;",
+		"- nginx: nginx/1.22.1\n",
+		"<details><summary>nginx (nginx.conf)</summary>\n\n```\ndaemon off;\n```\n</details>\n",
+	} {
+		if !strings.Contains(md, want) {
+			t.Errorf("no %q in\n%s", want, md)
+		}
+	}
+}
+
+func TestIdleTable(t *testing.T) {
+	m := func(b float64) map[string]float64 {
+		return map[string]float64{"pss_session": b, "pss_fresh": 2 << 20, "pss_held": 3 << 20, "kernel_session": 16000}
+	}
+	r := results(t, "idle", runs("wsgate", m(500), m(510)), runs("haproxy", m(3700), m(3710)))
+	md := r.Markdown()
+	if want := "| haproxy | 3,705 (3,700 to 3,710) | 2,048 (2,048 to 2,048) | 3,072 (3,072 to 3,072) | 16,000 (16,000 to 16,000) | 1.00 |"; !strings.Contains(md, want) {
+		t.Errorf("no %q in\n%s", want, md)
+	}
+	if got := verdict(t, r, "pss_session"); got.Outcome != stats.Win {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "by", "write")
+	r := results(t, "rate", runs("nginx", v(8, 500, 900)), runs("wsgate", v(8, 500, 900)))
+	for range 2 {
+		if err := r.Write(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "latest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Results
+	if err := json.Unmarshal(b, &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Scenarios[0].Name != "rate" || back.Scenarios[0].Targets[0].Metrics["cpu_us"].Median != 8 || back.Scenarios[0].Targets[0].Runs[0].Values["cpu_us"] != 8 {
+		t.Fatalf("%s", b)
+	}
+	if md, err := os.ReadFile(filepath.Join(dir, "latest.md")); err != nil || string(md) != back.Markdown() {
+		t.Fatalf("the page is not the one of the numbers: %v", err)
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 2 {
+		t.Fatalf("%v", files)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	s, err := choose(nil, 10)
+	if err != nil || len(s) != len(quick) {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if s, err = choose([]string{"idle", "echo"}, 10); err != nil || len(s) != 2 || s[0].Name != "echo" || s[1].Conns != 10 {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if _, err = choose([]string{"storm"}, 10); err == nil {
+		t.Fatal("an unknown scenario is taken")
+	}
+}
+
+func TestTargets(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"nginx", "haproxy"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+	targets, notes, err := findTargets(&Options{Binary: "/bin/wsgate"})
+	if err != nil || len(notes) != 0 {
+		t.Fatalf("%v, %v", notes, err)
+	}
+	takes := map[string]string{}
+	for _, tg := range targets {
+		for _, s := range Scenarios(1) {
+			if tg.takes(s) {
+				takes[tg.Name] += s.Name + " "
+			}
+		}
+	}
+	const all = "echo rate churn down64k down900k up64k idle "
+	want := map[string]string{
+		rivals.Subject: all, "nginx": all, "haproxy": all, "haproxy-splice": all,
+		"nginx-16k": "down64k down900k up64k ", Direct: "echo rate churn down64k down900k up64k ",
+	}
+	for name, w := range want {
+		if takes[name] != w {
+			t.Errorf("%s takes %q, want %q", name, takes[name], w)
+		}
+	}
+	if len(takes) != len(want) {
+		t.Errorf("targets: %v", takes)
+	}
+
+	targets, notes, err = findTargets(&Options{Targets: []string{Direct, rivals.Subject, "nginx-16k"}})
+	if err != nil || len(targets) != 2 || len(notes) != 1 || !strings.Contains(notes[0], "wsgate is left out") {
+		t.Errorf("%v, %v, %v", targets, notes, err)
+	}
+	if !targets[0].takes(scenario(t, "echo")) {
+		t.Error("a variant asked for by name leaves a scenario out")
+	}
+	if _, _, err = findTargets(&Options{Targets: []string{"traefik"}}); err == nil {
+		t.Error("an unknown target is taken")
+	}
+	if _, _, err = findTargets(&Options{Targets: []string{rivals.Subject}}); err == nil {
+		t.Error("a comparison of nothing")
+	}
+}
+
+func TestEstimateOfTheQuickRun(t *testing.T) {
+	var o Options
+	o.defaults()
+	s, err := choose(nil, o.Pairs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var targets []target
+	for _, g := range rivals.All() {
+		targets = append(targets, target{Gateway: g, binary: "x"})
+	}
+	targets = append(targets, target{Gateway: rivals.Gateway{Name: Direct}})
+	if d := o.estimate(s, targets); d < 4*time.Minute || d > 8*time.Minute {
+		t.Fatalf("%v", d)
+	}
+}

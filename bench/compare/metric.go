@@ -1,0 +1,85 @@
+package compare
+
+import "wsgate/bench/stats"
+
+// metric is a number that every run of a scenario has.
+type metric struct {
+	key       string
+	title     string
+	direction stats.Direction
+	judged    bool // gets a verdict
+	needsCalm bool // a win counts only with latency no worse
+	around    bool // shown apart: about the run rather than the gateway
+	scale     float64
+}
+
+// traffic are the metrics of scenarios that move messages; keys ending in _us
+// are microseconds.
+var traffic = []metric{
+	{key: "per_second", title: "per second", direction: stats.Higher, judged: true, scale: 1},
+	{key: "cpu_us", title: "gateway CPU us", judged: true, needsCalm: true, scale: 1},
+	{key: "cpu_user_us", title: "user", scale: 1},
+	{key: "cpu_system_us", title: "system", scale: 1},
+	{key: "p50_us", title: "p50 us", judged: true, scale: 1},
+	{key: "p99_us", title: "p99 us", judged: true, scale: 1},
+	{key: "p999_us", title: "p99.9 us", scale: 1},
+	{key: "max_us", title: "max us", scale: 1},
+	{key: "switches", title: "context switches", around: true, scale: 1},
+	{key: "gateway_busy", title: "gateway core %", around: true, scale: 100},
+	{key: "backend_us", title: "backend CPU us", around: true, scale: 1},
+	{key: "kit_us", title: "load CPU us", around: true, scale: 1},
+}
+
+// memory are the metrics of the idle scenario, in bytes but for the last two.
+var memory = []metric{
+	{key: "pss_session", title: "user memory a session, bytes", judged: true, scale: 1},
+	{key: "pss_fresh", title: "fresh process, KiB", judged: true, scale: 1.0 / 1024},
+	{key: "pss_held", title: "with all sessions, KiB", scale: 1.0 / 1024},
+	{key: "kernel_session", title: "kernel memory a session (its four sockets), bytes", scale: 1},
+	{key: "open_seconds", title: "s to open all", around: true, scale: 1},
+	{key: "cpu_idle_ms", title: "CPU ms while quiet", around: true, scale: 1},
+}
+
+func (s Scenario) metrics() []metric {
+	if s.Idle() {
+		return memory
+	}
+	return traffic
+}
+
+// judge compares the subject with the best of the peers in every judged
+// metric of s.
+func judge(s Scenario, subject *TargetResult, peers []*TargetResult) (verdicts []Verdict) {
+	for _, m := range s.metrics() {
+		if !m.judged || s.Rate > 0 && m.key == "per_second" {
+			continue
+		}
+		var samples []stats.Sample
+		for _, p := range peers {
+			samples = append(samples, p.Metrics[m.key])
+		}
+		best := stats.Best(samples, m.direction)
+		if best < 0 || subject.Metrics[m.key].N == 0 {
+			continue
+		}
+		v := Verdict{Metric: m.key, Title: m.title, Peer: peers[best].Name}
+		v.Verdict = stats.Compare(subject.Metrics[m.key], samples[best], m.direction)
+		if m.needsCalm && v.Outcome == stats.Win {
+			calm(&v, subject, peers[best])
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+// calm takes a win back when it was paid for with latency.
+func calm(v *Verdict, subject, peer *TargetResult) {
+	for _, key := range []string{"p50_us", "p99_us"} {
+		l := stats.Compare(subject.Metrics[key], peer.Metrics[key], stats.Lower)
+		if l.Outcome == stats.Loss {
+			v.Outcome = stats.Undecided
+			v.Why = "less CPU, but " + key[:len(key)-3] + " is worse than that peer's: " + l.Why
+			return
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"wsgate/bench/account"
+	"wsgate/bench/load"
+	"wsgate/bench/rivals"
+	"wsgate/bench/sock"
+	"wsgate/bench/spawn"
+)
+
+// Direct is the target without a gateway.
+const Direct = "direct"
+
+// target is a gateway that can be started, or Direct.
+type target struct {
+	rivals.Gateway
+	binary string // empty for Direct
+	asked  bool   // by name: takes every scenario
+}
+
+func (t target) takes(s Scenario) bool {
+	switch {
+	case t.binary == "":
+		return !s.Idle()
+	case t.Bulk && !t.asked:
+		return s.Bulk()
+	}
+	return true
+}
+
+// findTargets looks up what is asked for. What is not installed is left out,
+// with a note.
+func findTargets(o *Options) (targets []target, notes []string, err error) {
+	wanted := func(name string) bool { return len(o.Targets) == 0 || slices.Contains(o.Targets, name) }
+	for _, name := range o.Targets {
+		if _, ok := rivals.Find(name); !ok && name != Direct {
+			return nil, nil, fmt.Errorf("target %q: it is %q or the name of a gateway", name, Direct)
+		}
+	}
+	for _, g := range rivals.All() {
+		if !wanted(g.Name) {
+			continue
+		}
+		t := target{Gateway: g, asked: slices.Contains(o.Targets, g.Name)}
+		if g.Name == rivals.Subject {
+			t.binary = o.Binary
+		} else if t.binary, err = g.Look(); err != nil {
+			notes = append(notes, fmt.Sprintf("%s is left out: %v", g.Name, err))
+			continue
+		}
+		if t.binary == "" {
+			notes = append(notes, g.Name+" is left out: no binary was given")
+			continue
+		}
+		targets = append(targets, t)
+	}
+	if wanted(Direct) {
+		targets = append(targets, target{Gateway: rivals.Gateway{Name: Direct}})
+	}
+	if len(targets) == 0 {
+		return nil, notes, fmt.Errorf("no target is left: %v", notes)
+	}
+	return targets, notes, nil
+}
+
+// gateway is a target that runs, or the backend in its place.
+type gateway struct {
+	addr netip.AddrPort
+	proc *spawn.Process // nil for Direct
+}
+
+func (g *gateway) url() string { return "ws://" + g.addr.String() }
+
+func (g *gateway) stop() {
+	if g.proc != nil {
+		g.proc.Stop(3 * time.Second)
+	}
+}
+
+func (g *gateway) output() string {
+	if g.proc == nil {
+		return ""
+	}
+	return g.proc.Output()
+}
+
+// startLimit is how long a gateway may take until it listens.
+const startLimit = 10 * time.Second
+
+// start starts t on the gateway's core and returns when it listens. Nothing
+// has connected to it then. Somebody else may take the port meanwhile, so it
+// is tried three times.
+func (h *harness) start(ctx context.Context, t target) (g *gateway, err error) {
+	if t.binary == "" {
+		return &gateway{addr: h.backends[0]}, nil
+	}
+	for range 3 {
+		if g, err = h.startOnce(t); err != nil {
+			return nil, err
+		}
+		if err = g.listening(ctx); err == nil {
+			return g, nil
+		}
+		err = fmt.Errorf("%s %w: %s", t.Name, err, g.output())
+		g.stop()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return nil, err
+}
+
+func (h *harness) startOnce(t target) (*gateway, error) {
+	addr, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	h.starts++
+	path := filepath.Join(h.sup.Dir(), fmt.Sprintf("%d-%s", h.starts, t.File))
+	if err := t.Configure(path, rivals.Settings{Listen: addr, Backends: h.backends, Dir: h.sup.Dir()}); err != nil {
+		return nil, err
+	}
+	p, err := h.sup.Start(spawn.Spec{Path: t.binary, Args: t.Args(path), Core: h.o.GatewayCore})
+	if err != nil {
+		return nil, err
+	}
+	return &gateway{addr: addr, proc: p}, nil
+}
+
+// listening returns when g listens.
+func (g *gateway) listening(ctx context.Context) error {
+	deadline := time.Now().Add(startLimit)
+	for {
+		ok, err := account.Listening(g.proc.Group(), g.addr)
+		switch {
+		case err != nil:
+			return err
+		case ok:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("does not listen after %v", startLimit)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-g.proc.Done():
+			return errors.New("ended before it listened")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// probe sends one message through g, until one comes back.
+func (h *harness) probe(ctx context.Context, g *gateway) error {
+	deadline := time.Now().Add(startLimit)
+	for {
+		r, err := load.Run(ctx, load.Config{URL: g.url(), Mode: load.Idle, Conns: 1, Duration: time.Millisecond, Timeout: 2 * time.Second})
+		if err == nil {
+			err = r.Err()
+		}
+		if err == nil && r.Answered == 1 || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no echo through the gateway: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// freePort is an address that nobody listened on a moment ago.
+func freePort() (netip.AddrPort, error) {
+	fd, addr, err := sock.Listen(netip.MustParseAddrPort("127.0.1.1:0"))
+	if err != nil {
+		return addr, err
+	}
+	sock.Close(fd)
+	return addr, nil
+}

@@ -1,0 +1,190 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"wsgate/bench/wire"
+)
+
+// run is what the loops of one run share. Its fields do not change once the
+// loops have started, but for the atomics.
+type run struct {
+	cfg     Config
+	target  target
+	seed    uint64
+	pattern *wire.Pattern
+	body    []byte
+	base    time.Time // zero of all times, which are nanoseconds
+	loops   []*loop
+
+	start atomic.Int64 // when traffic begins; 0 until every loop has opened its connections
+	stop  atomic.Bool  // the context has ended
+	phase atomic.Value // string, for progress
+}
+
+func (r *run) now() int64 { return int64(time.Since(r.base)) }
+
+// Run does what cfg says and returns what it found. It returns an error when
+// the run could not be done: a bad Config, a target that cannot be reached, no
+// descriptors. Faults of the target are no error, but part of the Report. When
+// ctx ends the run ends early, and its Report says so.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	cfg.defaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	t, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{cfg: cfg, target: t, seed: rand.Uint64(), base: time.Now()}
+	r.body = wire.NewBody(cfg.Size)
+	r.pattern = wire.PatternOver(r.seed, r.body)
+	r.phase.Store("opening")
+	if err := r.makeLoops(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, l := range r.loops {
+			l.poll.Close()
+		}
+	}()
+	release := context.AfterFunc(ctx, func() {
+		r.stop.Store(true)
+		r.wake()
+	})
+	defer release()
+
+	var opened, ended sync.WaitGroup
+	errs := make([]error, len(r.loops))
+	opened.Add(len(r.loops))
+	for i, l := range r.loops {
+		ended.Go(func() {
+			defer l.arrive(&opened)
+			errs[i] = l.drive(&opened)
+		})
+	}
+	done := make(chan struct{})
+	go func() { ended.Wait(); close(done) }()
+	go func() {
+		opened.Wait()
+		r.phase.Store("running")
+		r.start.Store(r.now())
+		r.wake()
+	}()
+	r.watch(done)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	rep := r.report()
+	rep.Interrupted = ctx.Err() != nil
+	if rep.Opened == 0 && !rep.Interrupted {
+		return rep, fmt.Errorf("no connection to %s could be opened: %v", cfg.URL, rep.Examples)
+	}
+	return rep, nil
+}
+
+func (r *run) wake() {
+	for _, l := range r.loops {
+		l.poll.Wake()
+	}
+}
+
+// watch returns when done is closed, reporting progress meanwhile.
+func (r *run) watch(done <-chan struct{}) {
+	if r.cfg.Progress == nil {
+		<-done
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			p := Progress{Phase: r.phase.Load().(string)}
+			for _, l := range r.loops {
+				p.Open += l.pub.open.Load()
+				p.Units += l.pub.units.Load()
+				p.Faults += l.pub.faults.Load()
+			}
+			r.cfg.Progress(p)
+		}
+	}
+}
+
+// makeLoops deals the connections out to the loops.
+func (r *run) makeLoops() error {
+	n := r.cfg.Loops
+	for i := range n {
+		conns := r.cfg.Conns / n
+		if i < r.cfg.Conns%n {
+			conns++
+		}
+		l, err := newLoop(r, i, conns)
+		if err != nil {
+			for _, l := range r.loops {
+				l.poll.Close()
+			}
+			return err
+		}
+		r.loops = append(r.loops, l)
+	}
+	return nil
+}
+
+// report adds up what the loops have; they have ended.
+func (r *run) report() *Report {
+	c := &r.cfg
+	lead := r.loops[0]
+	rep := &Report{
+		Mode: c.Mode, URL: c.URL, Conns: c.Conns, Rate: c.Rate, Size: c.Size,
+		Unit: lead.driver.unit(), LatencyOf: lead.driver.latencyOf(),
+		Seconds:    float64(lead.ended-lead.began) / 1e9,
+		CPUSeconds: float64(lead.cpuEnd-lead.cpuBegin) / 1e9,
+	}
+	if c.Mode == Echo || c.Mode == Up {
+		rep.InFlight = c.InFlight
+	}
+	latency, upgrade := newHistogram(), newHistogram()
+	for _, l := range r.loops {
+		rep.Opened += l.opened
+		rep.Closed += l.closed
+		rep.Answered += l.answered
+		rep.Units += l.units
+		rep.OpenSeconds = max(rep.OpenSeconds, float64(l.openedAt)/1e9)
+		latency.Merge(l.latency)
+		upgrade.Merge(l.upgrade)
+		for k, n := range l.faults {
+			if rep.Faults == nil {
+				rep.Faults = map[string]int64{}
+			}
+			rep.Faults[k] += n
+		}
+		rep.Examples = append(rep.Examples, l.examples...)
+	}
+	rep.Bytes = rep.Units * int64(c.Size)
+	if rep.Seconds > 0 {
+		rep.PerSecond = float64(rep.Units) / rep.Seconds
+	}
+	rep.Latency, rep.Upgrade = summarize(latency), summarize(upgrade)
+	return rep
+}
+
+// processCPU is the processor time of this process so far, in nanoseconds.
+func processCPU() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
+		return 0
+	}
+	return ts.Nano()
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wsgate/bench/compare"
+	"wsgate/bench/rivals"
+	"wsgate/bench/spawn"
+)
+
+func compareCommand() *cobra.Command {
+	var o compare.Options
+	var out string
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "measures wsgate beside nginx and HAProxy; about six minutes",
+		Example: `  wsbench compare
+  wsbench compare --scenarios echo,churn --rounds 5 --duration 5s
+  wsbench compare --targets nginx,haproxy --wsgate ./wsgate`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.Self = []string{self}
+			o.Log = func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }
+			cleanup, err := needBinary(cmd.Context(), &o)
+			if err != nil {
+				return err
+			}
+			defer cleanup()
+			res, err := compare.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.OutOrStdout(), res.Markdown())
+			if out != "" {
+				if err := res.Write(out); err != nil {
+					return err
+				}
+				o.Log("written to %s", filepath.Join(out, "latest.{json,md}"))
+			}
+			if n := res.Failed(); n > 0 {
+				return fmt.Errorf("%d runs failed", n)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Binary, "wsgate", "", "wsgate binary; built from this module when empty")
+	f.StringSliceVar(&o.Targets, "targets", nil, "targets: direct, wsgate, nginx, nginx-16k, haproxy, haproxy-splice; all when empty")
+	f.StringSliceVar(&o.Scenarios, "scenarios", nil, "scenarios: echo, rate, churn, down64k, down900k, up64k, idle; all but up64k when empty")
+	f.IntVar(&o.Rounds, "rounds", 3, "rounds")
+	f.IntVar(&o.IdleRounds, "idle-rounds", 2, "rounds of the idle scenario")
+	f.DurationVar(&o.Duration, "duration", 2*time.Second, "measured time of a run")
+	f.DurationVar(&o.Warmup, "warmup", 500*time.Millisecond, "traffic before the measured time")
+	f.DurationVar(&o.Quiet, "quiet", 10*time.Second, "quiet before memory is read")
+	f.IntVar(&o.Pairs, "pairs", 5000, "idle sessions")
+	f.IntVar(&o.GatewayCore, "gateway-core", 1, "core of the gateway")
+	f.IntVar(&o.KitCore, "kit-core", 0, "core of everything else")
+	f.StringVar(&out, "out", filepath.Join("bench", "results"), "folder for latest.json and latest.md; empty writes none")
+	return cmd
+}
+
+// needBinary builds wsgate when it is to be measured and no binary was given.
+func needBinary(ctx context.Context, o *compare.Options) (cleanup func(), err error) {
+	cleanup = func() {}
+	if len(o.Targets) > 0 && !slices.Contains(o.Targets, rivals.Subject) {
+		return cleanup, nil
+	}
+	if o.Binary != "" {
+		o.Binary, err = filepath.Abs(o.Binary)
+		if err == nil {
+			_, err = os.Stat(o.Binary)
+		}
+		return cleanup, err
+	}
+	dir, err := os.MkdirTemp("", "wsbench-build-")
+	if err != nil {
+		return cleanup, err
+	}
+	cleanup = func() { os.RemoveAll(dir) }
+	o.Binary = filepath.Join(dir, rivals.Subject)
+	build := exec.CommandContext(ctx, "go", "build", "-o", o.Binary, "wsgate/cmd/wsgate")
+	if b, err := build.CombinedOutput(); err != nil {
+		cleanup()
+		return func() {}, fmt.Errorf("wsgate cannot be built here; run inside its module, give --wsgate, or choose --targets without it: %w\n%s", err, b)
+	}
+	return cleanup, nil
+}
+
+// guardCommand is the process that cleans up after a comparison that was
+// killed; see package spawn.
+func guardCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "guard",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return spawn.Guard(os.Stdin) },
+	}
+}

@@ -1,0 +1,15 @@
+// Wsbench measures WebSocket gateways. Its commands:
+//
+//	wsbench load MODE URL     drive a target: echo, rate, idle, churn, down, up
+//	wsbench backend           the server that belongs behind the gateway
+//	wsbench compare           wsgate beside nginx and HAProxy, one table
+//
+// A first look at any gateway that sends /echo to 127.0.3.1:9000:
+//
+//	wsbench backend --listen 127.0.3.1:9000 &
+//	wsbench load echo ws://127.0.0.1:8080 -c 100 --duration 5s
+//
+// The exit status is 0 for a run without faults, 1 for one with faults or that
+// could not be done, and 130 when it was interrupted. A backend ends with 0
+// when it is told to.
+package main

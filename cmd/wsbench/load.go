@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"wsgate/bench/load"
+)
+
+func loadCommand() *cobra.Command {
+	var cfg load.Config
+	var sources string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "load MODE URL",
+		Short: "drives a WebSocket target; MODE is echo, rate, idle, churn, down or up",
+		Example: `  wsbench load echo ws://127.0.0.1:8080 -c 100
+  wsbench load rate ws://127.0.0.1:8080 -c 1000 --rate 10000
+  wsbench load idle ws://127.0.0.1:8080 -c 9000 --source 127.0.2.1-16 --duration 1m
+  wsbench load down ws://127.0.0.1:8080 -c 8 --size 65536`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			cfg.Mode, cfg.URL = load.Mode(args[0]), args[1]
+			if cfg.Sources, err = load.ParseSources(sources); err != nil {
+				return err
+			}
+			if isTerminal(os.Stderr) {
+				cfg.Progress = progressLine
+			}
+			rep, err := load.Run(cmd.Context(), cfg)
+			if cfg.Progress != nil {
+				fmt.Fprint(os.Stderr, "\r\x1b[K")
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(rep)
+			} else {
+				err = rep.WriteText(cmd.OutOrStdout())
+			}
+			switch {
+			case err != nil:
+				return err
+			case rep.Interrupted:
+				return cmd.Context().Err()
+			case rep.FaultCount() > 0:
+				return errFaults
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&cfg.Conns, "connections", "c", 100, "connections")
+	f.IntVarP(&cfg.InFlight, "in-flight", "n", 1, "messages under way a connection (echo, up)")
+	f.Float64Var(&cfg.Rate, "rate", 0, "messages a second over all connections (rate)")
+	f.IntVar(&cfg.Size, "size", 64, "payload bytes a message; -1 means empty")
+	f.DurationVar(&cfg.Warmup, "warmup", 0, "traffic before the measured time")
+	f.DurationVar(&cfg.Duration, "duration", 0, "measured time, or how long to hold (idle); default 5s")
+	f.DurationVar(&cfg.Timeout, "timeout", 0, "for an upgrade, and for what is due at the end; default 10s")
+	f.StringVar(&sources, "source", "", "local addresses to connect from: 127.0.2.1-16, or several with commas")
+	f.IntVar(&cfg.Loops, "loops", 1, "event loops")
+	f.IntVar(&cfg.Opening, "opening", 128, "connections being opened at a time")
+	f.StringVar(&cfg.Path, "path", "", "path and query of the request, in place of the backend's")
+	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+func progressLine(p load.Progress) {
+	fmt.Fprintf(os.Stderr, "\r\x1b[K%s: %d connections open, %d units, %d faults", p.Phase, p.Open, p.Units, p.Faults)
+}
