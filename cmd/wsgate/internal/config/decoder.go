@@ -253,7 +253,7 @@ func suggest(name, what string, known []string) string {
 // nearest returns the known word that name is close to, "" if there is none.
 func nearest(name string, known []string) string {
 	const longest = 64
-	best, least := "", len(name)/3+1
+	best, least := "", min(len(name)/3+1, len(name)-1)
 	for _, k := range known {
 		if len(name) > longest {
 			break

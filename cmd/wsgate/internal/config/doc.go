@@ -94,14 +94,16 @@
 // outside of their range, durations without a unit, sizes in other units, names
 // of upstreams that are not there, upstreams without endpoints, endpoints that
 // are there twice, host names as addresses, listeners that cannot be bound
-// beside each other, routes for the same host and path, paths that no request
-// has, header rules for fields that are hop-by-hop, frame the message or belong
-// to the upgrade, and a message limit together with frames: off.
+// beside each other (localhost is 127.0.0.1, any other name is refused), routes
+// for the same host and path, paths that no request has, header rules for fields
+// that are hop-by-hop, frame the message or belong to the upgrade, and a message
+// limit together with frames: off.
 //
 // Of YAML: anchors, aliases, merge keys, tags, directives, complex keys, more
-// than one document, tabs as indentation, control characters, text that is not
-// UTF-8, files over 4 MiB, more than 32 levels of nesting and more than 4096
-// keys in a mapping.
+// than one document, tabs as indentation, texts over several lines but for block
+// texts (>- and the like), control characters, bytes that are not UTF-8, files
+// over 4 MiB, more than 32 levels of nesting and more than 4096 keys in a
+// mapping.
 //
 // An upstream that no route names is a warning, and so is an endpoint that is a
 // listener of the gateway, and an IPv4 listener beside an IPv6 wildcard of the

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,31 @@ func TestRouteNames(t *testing.T) {
 			}
 		}
 		usable(t, c)
+	}
+}
+
+// TestLongTexts: a block text is one value, without the line end behind it.
+func TestLongTexts(t *testing.T) {
+	c := mustParse(t, `routes:
+  - upstream: a
+    response_headers:
+      set:
+        Content-Security-Policy: >-
+          default-src 'self';
+          connect-src wss:
+        X-After: 1.10
+access_log:
+  path: |-
+    /var/log/wsgate/access log.json
+admin: {token_file: token}
+upstreams: {a: {endpoints: [127.0.0.1:1]}}
+`)
+	want := []Header{{"Content-Security-Policy", "default-src 'self'; connect-src wss:"}, {"X-After", "1.10"}}
+	if got := c.Routes[0].ResponseHeaders.Set; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if c.AccessLog.Path != "/var/log/wsgate/access log.json" || c.Admin.TokenFile != "token" {
+		t.Errorf("%+v %+v", c.AccessLog, c.Admin)
 	}
 }
 
