@@ -168,6 +168,7 @@ func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
 			Kind: t.kind, Dir: d,
 			Reset: f&splice.DstReset != 0,
 			Clean: s.half[d].Clean(),
+			Deaf:  s.half[d.Other()].Deaf(),
 		})
 	}
 }

@@ -124,6 +124,10 @@ func (h *Half) Lost() bool { return h.flags&lost != 0 }
 // that a Close frame may follow it. It is meaningful from AtEnd on.
 func (h *Half) Clean() bool { return h.flags&clean != 0 }
 
+// Deaf tells whether the source's frames cannot be followed: they are not
+// looked at, or it has broken the protocol.
+func (h *Half) Deaf() bool { return h.scan.Opaque() }
+
 // Truncated tells whether a frame was passed on in part only.
 func (h *Half) Truncated() bool {
 	if h.flags&cut != 0 {

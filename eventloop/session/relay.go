@@ -56,6 +56,7 @@ type Event struct {
 	Dir   Dir
 	Reset bool       // DestGone
 	Clean bool       // AtEnd
+	Deaf  bool       // AtEnd: the receiver's frames cannot be read, so neither can its answer
 	Code  uint16     // Shut: RFC 6455 7.4.1
 	Who   record.Who // Shut
 	Why   string     // Shut
@@ -161,7 +162,7 @@ func (m *Relay) Step(e Event) Ops {
 		m.end(d.Source(), "too_big", 1009)
 		return m.shut(1009)
 	case AtEnd:
-		return m.atEnd(d, e.Clean)
+		return m.atEnd(d, e.Clean, e.Deaf)
 	case FinSent:
 		m.dir[d] |= fFin
 		return m.settle(0)
@@ -287,13 +288,20 @@ func (m *Relay) shut(code uint16) Ops {
 
 // atEnd: the direction may now carry the gateway's Close. Where no boundary is
 // known a Close would be taken for payload, so only the FIN is left.
-func (m *Relay) atEnd(d Dir, clean bool) Ops {
+func (m *Relay) atEnd(d Dir, clean, deaf bool) Ops {
 	m.dir[d] |= fCut | fAtEnd
-	if m.has(d, fClosePassed) {
-		return m.settle(bit(OpPump, d))
+	if deaf {
+		m.dir[d.Other()] |= fDeaf
 	}
 	ops := bit(OpPump, d)
-	if clean {
+	switch {
+	case m.has(d, fClosePassed):
+		// The sender has closed by itself. If it is gone, so is the connection.
+		if m.has(d, fEnded) {
+			ops |= bit(OpFin, d)
+		}
+		return m.settle(ops)
+	case clean:
 		m.dir[d] |= fClosePassed
 		ops |= bit(OpClose, d)
 	}

@@ -88,6 +88,8 @@ func parseEvent(t *testing.T, n int, line string) Event {
 			e.Dir = Down
 		case "clean":
 			e.Clean = true
+		case "deaf":
+			e.Deaf = true
 		case "rst":
 			e.Reset = true
 		case "drain":
