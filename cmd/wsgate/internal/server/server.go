@@ -67,8 +67,9 @@ func Start(c *config.Config, opt Options) (*Server, error) {
 		s.Close()
 		return nil, err
 	}
-	s.stopTrim = make(chan struct{})
-	s.trimming.Go(func() { s.trim(s.stopTrim) })
+	stop := make(chan struct{})
+	s.stopTrim = stop
+	s.trimming.Go(func() { s.trim(stop) })
 	return s, nil
 }
 
@@ -108,7 +109,7 @@ func (s *Server) startAdmin(c *config.Config) error {
 	if c.Admin.Address == "" {
 		return nil
 	}
-	m := metrics.New(metrics.Options{Source: source{s}, Version: s.opt.Version})
+	m := metrics.New(metrics.Options{Source: source{s}, Version: s.opt.Version, Logf: s.opt.Logf})
 	a, err := admin.Start(admin.Options{
 		Address: c.Admin.Address,
 		Metrics: m.Handler(),
@@ -156,8 +157,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	go func() { plainDone <- s.plain.Drain(ctx) }()
 	err := s.gateway.Drain(ctx)
 	err = errors.Join(err, <-plainDone)
-	// An upgrade may have come back from the plain HTTP server meanwhile.
-	err = errors.Join(err, s.gateway.Drain(ctx))
+	// Requests that waited in the listening queues may have gone to the plain
+	// HTTP server after it had been found idle, and upgrades may have come back
+	// from it after the loops had.
+	err = errors.Join(err, s.plain.Drain(ctx), s.gateway.Drain(ctx))
 	s.Close()
 	return err
 }
