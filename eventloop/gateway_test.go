@@ -32,7 +32,7 @@ import (
 // rig is a gateway on loopback with what it logs.
 type rig struct {
 	*Gateway
-	t     *testing.T
+	t     testing.TB
 	log   *memoryLog
 	plain *plainStub
 	route *route.Route
@@ -58,7 +58,7 @@ func testTimeouts() *Timeouts {
 
 // newRig starts a gateway in front of the given endpoints and ends it with the
 // test; descriptors and counters have to return to where they were.
-func newRig(t *testing.T, o rigOptions, endpoints ...string) *rig {
+func newRig(t testing.TB, o rigOptions, endpoints ...string) *rig {
 	t.Helper()
 	before := descriptors(t)
 	registry := lb.NewRegistry()
@@ -126,7 +126,7 @@ func newRig(t *testing.T, o rigOptions, endpoints ...string) *rig {
 	return rg
 }
 
-func descriptors(t *testing.T) int {
+func descriptors(t testing.TB) int {
 	t.Helper()
 	names, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -142,7 +142,7 @@ func descriptors(t *testing.T) int {
 }
 
 // eventually waits for a condition that other goroutines bring about.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for !ok() {

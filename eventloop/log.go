@@ -12,7 +12,7 @@ import (
 func (s *session) logOpen(l *Loop) {
 	t := s.att
 	in := t.in.B
-	l.g.opt.Log.Open(&record.Open{
+	l.lines.open = record.Open{
 		ID:          s.id,
 		Time:        l.wall(l.now),
 		Client:      s.client,
@@ -29,14 +29,15 @@ func (s *session) logOpen(l *Loop) {
 		UpgradeTime: l.since(t.began),
 		Subprotocol: t.resp.Subprotocol(t.rin.B),
 		Extensions:  t.resp.Extensions(t.rin.B),
-	})
+	}
+	l.g.opt.Log.Open(&l.lines.open)
 }
 
 // logClose writes the line of a session that has ended, and counts its end.
 func (s *session) logClose(l *Loop) {
 	end := s.relay.End
 	up, down := &s.half[sm.Up], &s.half[sm.Down]
-	c := record.Close{
+	l.lines.close = record.Close{
 		ID:         s.id,
 		Time:       l.wall(l.now),
 		Opened:     l.wall(s.opened),
@@ -55,6 +56,7 @@ func (s *session) logClose(l *Loop) {
 		SplicedUp:  up.Spliced(),
 		SplicedDwn: down.Spliced(),
 	}
+	c := &l.lines.close
 	if end.Why == "close" {
 		from := up
 		if end.Who == record.Upstream {
@@ -68,14 +70,15 @@ func (s *session) logClose(l *Loop) {
 		c.Violation, c.Violator = v, record.Upstream
 	}
 	l.counters.Ends[record.EndKey{Who: end.Who, Phase: end.Phase, Why: end.Why}]++
-	l.g.opt.Log.Close(&c)
+	l.g.opt.Log.Close(c)
 }
 
 // logRequest writes the line of an upgrade that was not answered with 101, or
 // of a refusal. why is a refusal's reason, or how the answer was cut short.
 func (s *session) logRequest(l *Loop, status int, who record.Who, why string) {
 	t := s.att
-	r := record.Request{
+	r := &l.lines.request
+	*r = record.Request{
 		ID:       s.id,
 		Time:     l.wall(l.now),
 		Client:   s.client,
@@ -105,7 +108,7 @@ func (s *session) logRequest(l *Loop, status int, who record.Who, why string) {
 	if t.refusal != nil {
 		r.Detail = t.refusal.Detail
 	}
-	l.g.opt.Log.Request(&r)
+	l.g.opt.Log.Request(r)
 }
 
 func proto(r *handshake.Request) string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wsgate/eventloop/record"
+	sm "wsgate/eventloop/session"
 	"wsgate/splice"
 	"wsgate/splice/sys"
 )
@@ -59,8 +60,14 @@ type Loop struct {
 	ready       []*session // sessions with work left over
 	stallq      stallQueue
 	oldestStall atomic.Int64 // since when the front of stallq has stalled
-	free        attempts
-	tmp         []byte // for heads that are built and written at once
+	spare       []*session   // ended sessions, for reuse
+	lines       struct {     // log records, here because what an interface is given escapes
+		open    record.Open
+		close   record.Close
+		request record.Request
+	}
+	free attempts
+	tmp  []byte // for heads that are built and written at once
 
 	current    *session // the session being dispatched, for a recovered panic
 	counters   *record.Counters
@@ -335,6 +342,9 @@ func (l *Loop) snapshot() *record.Counters {
 	c.Add(l.counters)
 	used, idle, missed := l.worker.Pipes()
 	c.Pipes, c.PipesIdle, c.PipesMissed = int64(used), int64(idle), missed
+	up, down := l.worker.Totals[sm.Up], l.worker.Totals[sm.Down]
+	c.BytesUp, c.MessagesUp, c.SplicedUp = up.Bytes, up.Messages, up.Spliced
+	c.BytesDown, c.MessagesDown, c.SplicedDown = down.Bytes, down.Messages, down.Spliced
 	c.Buffers = int64(l.worker.Buffers())
 	c.Buffered = c.Buffers * splice.BufferSize
 	c.Connections = int64(l.slots.n)

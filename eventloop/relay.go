@@ -11,6 +11,11 @@ import (
 	"wsgate/splice/sys"
 )
 
+// probeAfter is when the connection to an endpoint gets its TCP options
+// (keepalive, user timeout): they cost four system calls, matter only to
+// sessions that live, and until then the upgrade has deadlines of its own.
+const probeAfter = 5 * time.Second
+
 // grace is how long a peer has to answer the gateway's FIN before its socket
 // is reset.
 const grace = time.Second
@@ -27,10 +32,10 @@ func (s *session) open(l *Loop) {
 	s.half[sm.Up].Init(frame.Config{
 		Mode: r.Frames, Masked: true,
 		ReservedBits: t.resp.ReservedBits(t.rin.B), MaxMessage: r.MaxMessage,
-	})
+	}, uint8(sm.Up))
 	s.half[sm.Down].Init(frame.Config{
 		Mode: r.Frames, ReservedBits: t.resp.ReservedBits(t.rin.B), MaxMessage: r.MaxMessage,
-	})
+	}, uint8(sm.Down))
 	s.opened, s.active = l.now, l.now
 	s.state = relaying
 	s.countOpen(l, 1)
@@ -48,8 +53,6 @@ func (s *session) open(l *Loop) {
 	if s.may[upstream] {
 		s.half[sm.Down].MarkReadable(s.hup[upstream])
 	}
-	s.account(l, sm.Up, 0, 0, 0)
-	s.account(l, sm.Down, 0, 0, 0)
 	s.armRelay(l)
 	s.facts(l, sm.Down, down)
 	if s.state == relaying {
@@ -98,27 +101,13 @@ func (s *session) ends(d sm.Dir) (src, dst int) {
 
 // pump moves what it can in one direction and acts on what it came upon.
 func (s *session) pump(l *Loop, d sm.Dir) {
-	h := &s.half[d]
-	bytes, messages, spliced := h.Bytes(), h.Messages(), h.Spliced()
 	src, dst := s.ends(d)
-	f := h.Pump(l.worker, src, dst, turnBudget)
-	s.account(l, d, bytes, messages, spliced)
-	s.facts(l, d, f)
-}
-
-// account adds what a half has done since the given counts to the loop's.
-func (s *session) account(l *Loop, d sm.Dir, bytes, messages, spliced uint64) {
-	h := &s.half[d]
-	c := l.counters
-	if d == sm.Up {
-		c.BytesUp += h.Bytes() - bytes
-		c.MessagesUp += h.Messages() - messages
-		c.SplicedUp += h.Spliced() - spliced
+	f := s.half[d].Pump(l.worker, src, dst, turnBudget)
+	if f == splice.Moved {
+		s.active = l.now
 		return
 	}
-	c.BytesDown += h.Bytes() - bytes
-	c.MessagesDown += h.Messages() - messages
-	c.SplicedDown += h.Spliced() - spliced
+	s.facts(l, d, f)
 }
 
 // told are the facts that the state machine is told of, in the order in which
@@ -146,6 +135,9 @@ func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
 	if f&splice.Moved != 0 {
 		s.active = l.now
 	}
+	if f&splice.Broken != 0 {
+		s.noteViolation(l, d)
+	}
 	if f&splice.More != 0 {
 		l.later(s)
 	}
@@ -153,10 +145,8 @@ func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
 		s.stalled(l)
 	}
 	if f&toldFacts == 0 {
-		s.noteViolation(l, d)
 		return
 	}
-	s.noteViolation(l, d)
 	if f&splice.DstGone != 0 {
 		s.half[d.Other()].MarkReadable(true)
 	}
@@ -173,15 +163,9 @@ func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
 	}
 }
 
-// noteViolation counts the first frame violation of a direction.
+// noteViolation counts a frame violation.
 func (s *session) noteViolation(l *Loop, d sm.Dir) {
-	if s.noted[d] {
-		return
-	}
-	if v := s.half[d].Violation(); v != "" {
-		s.noted[d] = true
-		l.counters.Violations[v]++
-	}
+	l.counters.Violations[s.half[d].Violation()]++
 }
 
 // step tells the state machine of an event and performs what it answers.
@@ -270,6 +254,9 @@ func (s *session) armRelay(l *Loop) {
 	if s.times.Idle > 0 {
 		at = s.active + int64(s.idle())
 	}
+	if !s.probing {
+		at = min(at, s.opened+int64(probeAfter))
+	}
 	if s.expires != 0 {
 		at = min(at, s.expires)
 	}
@@ -294,6 +281,12 @@ func (s *session) idle() time.Duration {
 // relayExpired finds out which of the deadlines has come; traffic moves two of
 // them without touching the wheel.
 func (s *session) relayExpired(l *Loop) {
+	if !s.probing && l.now >= s.opened+int64(probeAfter) {
+		s.probing = true
+		if s.fd[upstream] >= 0 {
+			_ = sys.SetTCP(int(s.fd[upstream]), &l.g.Current().TCP)
+		}
+	}
 	switch {
 	case s.expires != 0 && l.now >= s.expires:
 		s.expires = 0

@@ -51,8 +51,8 @@ type session struct {
 	leased bool    // endpoint has been acquired
 
 	stallQueued bool
-	noted       [2]bool // by sm.Dir: a frame violation has been counted
-	requests    uint16  // answered on this connection
+	probing     bool   // the endpoint's connection has its TCP options
+	requests    uint16 // answered on this connection
 
 	deadline int64 // the loop's clock
 	bucket   int64 // the wheel's; 0: not in it
@@ -76,7 +76,8 @@ type session struct {
 // newSession registers an accepted connection, or one that comes back from the
 // plain HTTP server. On error the descriptor still belongs to the caller.
 func (l *Loop) newSession(fd int, peer netip.AddrPort, listener string) (*session, error) {
-	s := &session{
+	s := l.blank()
+	*s = session{
 		id:       l.nextID(),
 		fd:       [2]int32{int32(fd), -1},
 		state:    reading,
@@ -87,12 +88,36 @@ func (l *Loop) newSession(fd int, peer netip.AddrPort, listener string) (*sessio
 	l.slots.put(s)
 	if err := l.watch(s, client); err != nil {
 		l.slots.drop(s)
+		l.reuse(s)
 		return nil, err
 	}
 	s.att = l.free.get()
 	s.att.peer = peer
 	l.wheel.set(s, l.now+int64(s.times.RequestHead))
 	return s, nil
+}
+
+// spareMax bounds the ended sessions that a loop keeps for new ones, so that
+// short sessions leave nothing to collect.
+const spareMax = 256
+
+// blank returns a session to be filled in.
+func (l *Loop) blank() *session {
+	if n := len(l.spare); n > 0 {
+		s := l.spare[n-1]
+		l.spare = l.spare[:n-1]
+		return s
+	}
+	return new(session)
+}
+
+// reuse keeps an ended session. Nobody holds it but callers further up, who
+// see that it is over.
+func (l *Loop) reuse(s *session) {
+	if len(l.spare) < spareMax {
+		*s = session{state: over, fd: [2]int32{-1, -1}}
+		l.spare = append(l.spare, s)
+	}
 }
 
 // watch puts one side of s into the epoll set, edge-triggered for everything:
@@ -235,6 +260,7 @@ func (l *Loop) forget(s *session) {
 		s.att = nil
 	}
 	l.slots.drop(s)
+	l.reuse(s)
 	if l.drain != nil && l.slots.n == 0 {
 		l.drained()
 	}

@@ -99,7 +99,6 @@ func (s *session) connect(l *Loop) {
 				s.act(l, t.up.Step(sm.NoResources))
 				return
 			}
-			_ = sys.SetTCP(fd, &l.g.Current().TCP)
 			break
 		}
 		s.closeUpstream(true)

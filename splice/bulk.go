@@ -48,13 +48,16 @@ func (h *Half) spliceStep(w *Worker, src, dst int) (f Facts, handled bool) {
 	h.pipe.n = n
 	h.bytes += uint64(n)
 	h.spliced += uint64(n)
-	w.Spliced += uint64(n)
+	w.Totals[h.dir].Bytes += uint64(n)
+	w.Totals[h.dir].Spliced += uint64(n)
 	if opaque {
 		if n < spliceMin {
 			h.flags &^= bulk
 		}
 	} else {
+		messages := h.scan.Messages()
 		h.scan.Skip(uint64(n))
+		w.Totals[h.dir].Messages += h.scan.Messages() - messages
 		h.flags |= bulk
 	}
 	return Moved | h.flush(w, dst), true

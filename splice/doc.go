@@ -19,7 +19,7 @@
 //
 //	w := splice.NewWorker(sys.Kernel{}, budget, 32)
 //	var down splice.Half
-//	down.Init(frame.Config{Mode: frame.Observe})
+//	down.Init(frame.Config{Mode: frame.Observe}, 1)
 //	down.MarkReadable(false)
 //	facts := down.Pump(w, upstreamFD, clientFD, 256<<10)
 //	if facts&splice.SrcEOF != 0 { ... pass the half-close on ... }

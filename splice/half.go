@@ -30,25 +30,27 @@ const (
 	TooBig                       // once: a message is over the limit; the rest of it is discarded
 	AtEnd                        // once after Finish: all that is to be passed on has been written
 	FinSent                      // once after Fin: the half-close has been passed on
+	Broken                       // once: the source's first frame violation, whatever comes of it
 )
 
 type halfFlags uint16
 
 const (
-	readable  halfFlags = 1 << iota // the source may have bytes
-	hup                             // the source's end of stream is near: a short read proves nothing
-	eof                             // end of stream was read
-	gone                            // the source is dead
-	cut                             // nothing more is passed on; what is read is discarded
-	wantEnd                         // Finish was called, AtEnd not yet reported
-	wantFin                         // Fin was called, FIN not yet sent
-	finSent                         // FIN has been sent to the destination
-	lost                            // the destination is dead
-	bulk                            // the last frame was spliced: expect another like it
-	noSplice                        // these descriptors cannot be spliced
-	clean                           // set at the cut: it fell on a frame boundary
-	told                            // end of stream, or the source's death, has been reported
-	closeTold                       // CloseSeen has been reported
+	readable   halfFlags = 1 << iota // the source may have bytes
+	hup                              // the source's end of stream is near: a short read proves nothing
+	eof                              // end of stream was read
+	gone                             // the source is dead
+	cut                              // nothing more is passed on; what is read is discarded
+	wantEnd                          // Finish was called, AtEnd not yet reported
+	wantFin                          // Fin was called, FIN not yet sent
+	finSent                          // FIN has been sent to the destination
+	lost                             // the destination is dead
+	bulk                             // the last frame was spliced: expect another like it
+	noSplice                         // these descriptors cannot be spliced
+	clean                            // set at the cut: it fell on a frame boundary
+	told                             // end of stream, or the source's death, has been reported
+	closeTold                        // CloseSeen has been reported
+	brokenTold                       // Broken has been reported
 )
 
 // Half is one direction of a relay. It owns its pending buffer and its pipe,
@@ -69,13 +71,15 @@ type Half struct {
 	discarded uint64
 	off       int32
 	flags     halfFlags
+	dir       uint8 // index of Worker.Totals
 	nheld     uint8
 	held      [13]byte // the beginning of a frame header that is not complete
 }
 
-// Init prepares h for a new session.
-func (h *Half) Init(c frame.Config) {
-	*h = Half{}
+// Init prepares h for a new session; dir, 0 or 1, is what it is counted under
+// in Worker.Totals.
+func (h *Half) Init(c frame.Config, dir uint8) {
+	*h = Half{dir: dir}
 	h.scan.Init(c)
 }
 

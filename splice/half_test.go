@@ -197,7 +197,7 @@ func TestRelayExact(t *testing.T) {
 					io.noPipe = seed%7 == 0
 					w := newFakeWorker(io, pipes)
 					var h Half
-					h.Init(frame.Config{Mode: mode, Masked: true})
+					h.Init(frame.Config{Mode: mode, Masked: true}, 0)
 					drive(t, &h, w, SrcEOF)
 					if !bytes.Equal(io.out.Bytes(), data) {
 						t.Fatalf("%d bytes arrived, want %d, or not the same", io.out.Len(), len(data))
@@ -229,7 +229,7 @@ func TestFinishCutsNoFrame(t *testing.T) {
 		io := newFakeIO(seed, append(bytes.Clone(data), closing...))
 		w := newFakeWorker(io, 1)
 		var h Half
-		h.Init(frame.Config{Mode: frame.Observe})
+		h.Init(frame.Config{Mode: frame.Observe}, 0)
 		for range rnd.IntN(20) {
 			h.MarkReadable(false)
 			h.Pump(w, srcFD, dstFD, 1+rnd.IntN(50_000))
@@ -273,7 +273,7 @@ func TestFinishOpaque(t *testing.T) {
 	io := newFakeIO(1, bytes.Repeat([]byte{7}, 100_000))
 	w := newFakeWorker(io, 0)
 	var h Half
-	h.Init(frame.Config{Mode: frame.Off})
+	h.Init(frame.Config{Mode: frame.Off}, 0)
 	io.stuck = true
 	h.MarkReadable(false)
 	for !h.Pending() {
@@ -297,7 +297,7 @@ func TestViolation(t *testing.T) {
 		io := newFakeIO(uint64(split), append(bytes.Clone(good), bad...))
 		w := newFakeWorker(io, 1)
 		var h Half
-		h.Init(frame.Config{Mode: frame.Enforce, Masked: true})
+		h.Init(frame.Config{Mode: frame.Enforce, Masked: true}, 0)
 		drive(t, &h, w, Violated)
 		h.Finish()
 		drive(t, &h, w, AtEnd)
@@ -322,7 +322,7 @@ func TestTooBig(t *testing.T) {
 		io := newFakeIO(seed, bytes.Join([][]byte{small, large, closing}, nil))
 		w := newFakeWorker(io, 1)
 		var h Half
-		h.Init(frame.Config{Mode: frame.Observe, MaxMessage: 100_000})
+		h.Init(frame.Config{Mode: frame.Observe, MaxMessage: 100_000}, 0)
 		drive(t, &h, w, TooBig)
 		h.Finish()
 		seen := drive(t, &h, w, AtEnd)
@@ -346,7 +346,7 @@ func TestEnds(t *testing.T) {
 		io.srcEnd = sys.Gone
 		w := newFakeWorker(io, 1)
 		var h Half
-		h.Init(frame.Config{})
+		h.Init(frame.Config{}, 0)
 		drive(t, &h, w, SrcGone)
 		if !bytes.Equal(io.out.Bytes(), data) {
 			t.Errorf("bytes before the reset were lost: %d of %d", io.out.Len(), len(data))
@@ -358,7 +358,7 @@ func TestEnds(t *testing.T) {
 			io.dstDead = errno
 			w := newFakeWorker(io, 1)
 			var h Half
-			h.Init(frame.Config{})
+			h.Init(frame.Config{}, 0)
 			f := drive(t, &h, w, DstGone)
 			if f&DstReset != 0 != reset {
 				t.Errorf("reset told as %v", !reset)
@@ -379,7 +379,7 @@ func TestEnds(t *testing.T) {
 		io.srcEnd = sys.EOF
 		w := newFakeWorker(io, 0)
 		var h Half
-		h.Init(frame.Config{})
+		h.Init(frame.Config{}, 0)
 		drive(t, &h, w, SrcEOF)
 		if io.out.Len() != 3 {
 			t.Errorf("%d of 3 bytes of a partial header were passed on", io.out.Len())
@@ -394,7 +394,7 @@ func TestHugeFrame(t *testing.T) {
 	io := newFakeIO(1, append(head, make([]byte, 1<<20)...))
 	w := newFakeWorker(io, 1)
 	var h Half
-	h.Init(frame.Config{Mode: frame.Enforce})
+	h.Init(frame.Config{Mode: frame.Enforce}, 0)
 	for len(io.in) > 0 || h.Pending() {
 		h.MarkReadable(false)
 		h.Pump(w, srcFD, dstFD, 1<<20)
@@ -417,7 +417,7 @@ func TestRelayTurnAllocatesNothing(t *testing.T) {
 	io.faults = false
 	w := newFakeWorker(io, 1)
 	var h Half
-	h.Init(frame.Config{Mode: frame.Observe, Masked: true})
+	h.Init(frame.Config{Mode: frame.Observe, Masked: true}, 0)
 	turn := func(data []byte) func() {
 		return func() {
 			io.in = data
@@ -451,7 +451,7 @@ func BenchmarkEchoTurn(b *testing.B) {
 	io.faults = false
 	w := newFakeWorker(io, 1)
 	var h Half
-	h.Init(frame.Config{Mode: frame.Observe, Masked: true})
+	h.Init(frame.Config{Mode: frame.Observe, Masked: true}, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		io.in = small

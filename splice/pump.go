@@ -11,6 +11,16 @@ import (
 // allocates nothing.
 func (h *Half) Pump(w *Worker, src, dst, budget int) Facts {
 	var f Facts
+	if h.flags&^(hup|noSplice|closeTold|brokenTold) == readable && h.pend == nil && h.pipe == nil && !h.wantsSplice() && budget > 0 {
+		// The turn of a small message: one read, one write, nothing else.
+		if f = h.copyStep(w, src, dst); f&^Moved == 0 && h.flags&readable == 0 {
+			return f
+		}
+		if f&(AtEnd|Violated|TooBig|DstGone) != 0 {
+			return f
+		}
+		budget -= BufferSize
+	}
 	for {
 		if h.Pending() && f&DstBlocked == 0 {
 			f |= h.flush(w, dst)
@@ -49,7 +59,7 @@ func (h *Half) Pump(w *Worker, src, dst, budget int) Facts {
 func (h *Half) Feed(w *Worker, dst int, lead, data []byte) Facts {
 	buf := w.scratch[:0]
 	buf = append(append(buf, lead...), data...)
-	h.bytes += uint64(len(data))
+	h.count(w, len(data))
 	f := h.take(w, dst, buf, len(lead))
 	if h.Pending() {
 		f |= DstBlocked
@@ -127,7 +137,7 @@ func (h *Half) copyStep(w *Worker, src, dst int) Facts {
 // returns nothing when no byte could be read.
 func (h *Half) read(w *Worker, src, room int) ([]byte, Facts) {
 	start := headroom - int(h.nheld)
-	n, out, _ := w.IO.Read(src, w.scratch[headroom:headroom+room])
+	n, out, _ := w.read(src, w.scratch[headroom:headroom+room])
 	switch out {
 	case sys.OK:
 	case sys.EOF:
@@ -146,10 +156,17 @@ func (h *Half) read(w *Worker, src, room int) ([]byte, Facts) {
 	if n < room && h.flags&hup == 0 {
 		h.flags &^= readable
 	}
-	h.bytes += uint64(n)
-	copy(w.scratch[start:], h.held[:h.nheld])
-	h.nheld = 0
+	h.count(w, n)
+	if h.nheld > 0 {
+		copy(w.scratch[start:], h.held[:h.nheld])
+		h.nheld = 0
+	}
 	return w.scratch[start : headroom+n], Moved
+}
+
+func (h *Half) count(w *Worker, n int) {
+	h.bytes += uint64(n)
+	w.Totals[h.dir].Bytes += uint64(n)
 }
 
 // unhold gives up a header that will never be complete: it goes on as it came.
@@ -163,7 +180,9 @@ func (h *Half) unhold(w *Worker, start int) []byte {
 // take scans data behind its first lead bytes, writes what may be passed on
 // and keeps the rest of it pending. data lies in the scratch buffer.
 func (h *Half) take(w *Worker, dst int, data []byte, lead int) Facts {
+	messages := h.scan.Messages()
 	n, keep, verdict := h.scan.Scan(w.dec, data[lead:])
+	w.Totals[h.dir].Messages += h.scan.Messages() - messages
 	n += lead
 	if keep > 0 {
 		h.nheld = uint8(copy(h.held[:], data[n:n+keep]))
@@ -186,12 +205,18 @@ func (h *Half) take(w *Worker, dst int, data []byte, lead int) Facts {
 	return f | h.tellClose()
 }
 
+// tellClose reports the source's Close and its first violation, each once.
 func (h *Half) tellClose() Facts {
-	if h.flags&closeTold != 0 || !h.scan.CloseSeen() {
-		return 0
+	var f Facts
+	if h.flags&closeTold == 0 && h.scan.CloseSeen() {
+		h.flags |= closeTold
+		f = CloseSeen
 	}
-	h.flags |= closeTold
-	return CloseSeen
+	if h.flags&brokenTold == 0 && h.scan.Opaque() && h.scan.Violation() != "" {
+		h.flags |= brokenTold
+		f |= Broken
+	}
+	return f
 }
 
 // write sends p; what dst does not take is kept. A dead dst loses it.
@@ -200,7 +225,7 @@ func (h *Half) write(w *Worker, dst int, p []byte) Facts {
 		return 0
 	}
 	more := h.flags&readable != 0 && h.scan.Remaining() >= spliceMin && h.flags&noSplice == 0
-	n, out, errno := w.IO.Write(dst, p, more)
+	n, out, errno := w.write(dst, p, more)
 	if out != sys.OK && out != sys.WouldBlock {
 		return h.dead(w, errno)
 	}

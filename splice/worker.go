@@ -18,9 +18,11 @@ type Worker struct {
 	// Now is the loop's clock in nanoseconds, set once a turn. Halves note it
 	// when a peer stops taking bytes.
 	Now int64
-	// Spliced counts the bytes that went through a pipe.
-	Spliced uint64
+	// Totals counts what the halves have done, by the direction that they were
+	// given to Init.
+	Totals [2]Totals
 
+	direct  bool // IO is the kernel: calls need no dynamic dispatch
 	scratch []byte
 	dec     *frame.Decoder
 	budget  *Budget
@@ -28,16 +30,40 @@ type Worker struct {
 	pipes   pipes
 }
 
+// Totals are sums over all halves of one direction.
+type Totals struct {
+	Bytes    uint64 // read from sources
+	Messages uint64 // data messages completed by sources
+	Spliced  uint64 // part of Bytes that went through a pipe
+}
+
 // NewWorker returns a Worker whose halves take pending buffers from budget and
 // use at most maxPipes pipes (two descriptors each) at a time.
 func NewWorker(io sys.IO, budget *Budget, maxPipes int) *Worker {
+	_, direct := io.(sys.Kernel)
 	return &Worker{
 		IO:      io,
+		direct:  direct,
 		scratch: make([]byte, headroom+BufferSize),
 		dec:     frame.NewDecoder(),
 		budget:  budget,
 		pipes:   pipes{max: maxPipes},
 	}
+}
+
+// read and write are the two calls of every turn.
+func (w *Worker) read(fd int, p []byte) (int, sys.Outcome, sys.Errno) {
+	if w.direct {
+		return sys.Kernel{}.Read(fd, p)
+	}
+	return w.IO.Read(fd, p)
+}
+
+func (w *Worker) write(fd int, p []byte, more bool) (int, sys.Outcome, sys.Errno) {
+	if w.direct {
+		return sys.Kernel{}.Write(fd, p, more)
+	}
+	return w.IO.Write(fd, p, more)
 }
 
 // Close closes the pipes that are not lent out. The halves that hold one have

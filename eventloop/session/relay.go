@@ -232,6 +232,12 @@ func (m *Relay) endOfStream(d Dir) Ops {
 	if m.has(d, fLost|fFin) {
 		return m.settle(0)
 	}
+	if m.over(d.Other()) {
+		// Closing the receiver's socket sends the FIN as well: it has nothing
+		// unread.
+		m.dir[d] |= fFin
+		return m.settle(0)
+	}
 	return m.settle(bit(OpFin, d) | bit(OpPump, d))
 }
 

@@ -132,7 +132,7 @@ func Writev(fd int, a, b []byte) (int, Outcome, Errno) {
 
 // Close closes fd. Its error is of no use to anybody: the descriptor is gone
 // in every case.
-func Close(fd int) { _ = syscall.Close(fd) }
+func Close(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // CloseReset closes a TCP socket so that its peer gets a RST at once and
 // unsent bytes are dropped (SO_LINGER with a time of 0).
