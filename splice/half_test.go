@@ -298,7 +298,9 @@ func TestViolation(t *testing.T) {
 		w := newFakeWorker(io, 1)
 		var h Half
 		h.Init(frame.Config{Mode: frame.Enforce, Masked: true}, 0)
-		drive(t, &h, w, Violated)
+		if f := drive(t, &h, w, Violated); f&Broken == 0 {
+			t.Error("the violation is not reported to be counted")
+		}
 		h.Finish()
 		drive(t, &h, w, AtEnd)
 		if !bytes.Equal(io.out.Bytes(), good) || !h.Clean() || h.Violation() != "unmasked" {

@@ -192,8 +192,7 @@ func (h *Half) take(w *Worker, dst int, data []byte, lead int) Facts {
 	case frame.Violation:
 		h.cut()
 		h.scan.SetOpaque()
-		h.discard(w, data[n:])
-		f |= Violated
+		f |= Violated | h.discard(w, data[n:])
 	case frame.TooBig:
 		h.cut()
 		h.scan.Unlimit()
