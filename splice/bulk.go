@@ -24,7 +24,7 @@ func (h *Half) spliceStep(w *Worker, src, dst int) (f Facts, handled bool) {
 			return 0, false
 		}
 	}
-	want := h.pipe.cap
+	want := min(h.pipe.cap, spliceMax)
 	opaque := h.scan.Opaque()
 	if !opaque {
 		want = int(min(uint64(want), h.scan.Remaining()))

@@ -2,6 +2,7 @@ package server
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -41,6 +42,9 @@ func (s *Server) trim(stop <-chan struct{}) {
 		resting := abs(now-last) <= now/64
 		last = now
 		if resting && abs(now-trimmed) >= max(trimChange, trimmed/8) {
+			// What lies in a sync.Pool, as the head buffers do, outlives one
+			// collection.
+			runtime.GC()
 			debug.FreeOSMemory()
 			trimmed = now
 		}
