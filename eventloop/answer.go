@@ -30,8 +30,8 @@ func (s *session) refuse(l *Loop, e *handshake.Error) {
 		wait = retryAfter
 	}
 	t.refusal, t.status = e, e.Status
-	if !t.req.Upgrade {
-		s.setRefused(l)
+	if !s.client.IsValid() {
+		s.client = t.peer.Addr() // the request was never understood
 	}
 	s.logRequest(l, e.Status, refusedBy(e), e.Reason)
 	s.closeUpstream(true)
@@ -43,13 +43,6 @@ func (s *session) refuse(l *Loop, e *handshake.Error) {
 	s.state = refusing
 	s.setDeadline(l, s.times.Send)
 	s.flushRefusal(l)
-}
-
-// setRefused notes the client of a request that was never understood.
-func (s *session) setRefused(*Loop) {
-	if !s.client.IsValid() {
-		s.client = s.att.peer.Addr()
-	}
 }
 
 // refusedBy names whose fault a refusal is.

@@ -5,8 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -348,4 +351,26 @@ func TestConnectionLimit(t *testing.T) {
 	if got, err := wsutil.ReadServerText(a); err != nil || string(got) != "still here" {
 		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// TestEndpointTCPOptions: a session that lives gets keepalive on its connection
+// to the endpoint; /proc/net/tcp shows the timer (02) beside the port.
+func TestEndpointTCPOptions(t *testing.T) {
+	addr := backend(t, echo)
+	rg := newRig(t, rigOptions{tcp: sys.TCPOptions{KeepAliveIdle: time.Minute}}, addr)
+	rg.dial()
+	port := netip.MustParseAddrPort(addr).Port()
+	eventually(t, "the keepalive timer runs", func() bool {
+		table, err := os.ReadFile("/proc/net/tcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(table), "\n") {
+			f := strings.Fields(line)
+			if len(f) > 5 && strings.HasSuffix(f[2], fmt.Sprintf(":%04X", port)) && f[3] == "01" && strings.HasPrefix(f[5], "02:") {
+				return true
+			}
+		}
+		return false
+	})
 }

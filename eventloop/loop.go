@@ -86,7 +86,6 @@ func newLoop(g *Gateway, index int) (*Loop, error) {
 		worker:   splice.NewWorker(g.opt.IO, g.budget, g.opt.Pipes),
 		counters: record.NewCounters(),
 	}
-	l.slots.init()
 	err := l.open()
 	if err != nil {
 		l.teardown()

@@ -43,6 +43,7 @@ type rigOptions struct {
 	conns    int
 	timeouts func(*Timeouts)
 	io       sys.IO
+	tcp      sys.TCPOptions // of connections to endpoints
 }
 
 func testTimeouts() *Timeouts {
@@ -94,6 +95,7 @@ func newRig(t testing.TB, o rigOptions, endpoints ...string) *rig {
 				Connections: o.conns,
 			},
 			Trusted: func(netip.Addr) bool { return false },
+			TCP:     o.tcp,
 		},
 		Log: rg.log, Plain: rg.plain, Pipes: 2, Buffered: o.buffered, IO: o.io,
 		Errorf: func(f string, a ...any) { rg.log.fault(fmt.Sprintf(f, a...)) },

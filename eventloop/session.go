@@ -300,7 +300,7 @@ type attempt struct {
 	until int64 // began + timeouts.upgrade
 	dial  int64 // the present connect began
 
-	received uint64 // bytes of the request line and after, for "not one byte yet"
+	received uint64 // bytes read and thrown away while lingering
 	refusal  *handshake.Error
 	status   int
 	sentBody uint64

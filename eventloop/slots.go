@@ -13,8 +13,6 @@ type slots struct {
 // genMask keeps a generation within the 31 bits beside the side.
 const genMask = 1<<31 - 1
 
-func (t *slots) init() {}
-
 // put gives s a slot.
 func (t *slots) put(s *session) {
 	if n := len(t.free); n > 0 {

@@ -75,7 +75,7 @@ type Counters struct {
 	UpgradeTime Histogram // whole request head to passed-on 101
 	TurnTime    Histogram // duration of a turn that had work to do
 
-	Upgrades   map[string]uint64    // by outcome: "101", "4xx", "5xx", "refused", "failed"
+	Upgrades   map[string]uint64    // by outcome: "101", "4xx", "5xx", "refused"
 	Refusals   map[string]uint64    // by reason of the gateway's own answers
 	Retries    map[string]uint64    // endpoints given up before a response byte, by reason
 	Violations map[string]uint64    // frame violations by kind

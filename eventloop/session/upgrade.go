@@ -46,7 +46,6 @@ const (
 // Upgrade is the state of an upgrade. The zero value is one that waits for
 // Routed.
 type Upgrade struct {
-	phase upgradePhase
 	// Tries counts the endpoints tried.
 	Tries uint8
 	// answered: a response byte, or an interim answer, has come from the
@@ -54,20 +53,8 @@ type Upgrade struct {
 	answered bool
 }
 
-type upgradePhase uint8
-
-const (
-	routing upgradePhase = iota
-	connecting
-	awaiting
-	settled
-)
-
 // maxTries bounds the endpoints tried for one request.
 const maxTries = 16
-
-// Connecting tells whether a connect is under way.
-func (u *Upgrade) Connecting() bool { return u.phase == connecting }
 
 // Answered notes that response bytes have come, so that a failure is final.
 func (u *Upgrade) Answered() { u.answered = true }
@@ -78,28 +65,26 @@ func (u *Upgrade) Step(e UpgradeEvent) Action {
 	case Routed:
 		return Pick
 	case Connecting:
-		u.phase = connecting
 		u.Tries++
 		return Send
 	case Sent:
-		u.phase = awaiting
 		return Wait
 	case ConnectFailed, ConnectExpired:
 		return u.failed()
 	case UpstreamEnded:
 		if u.answered {
-			return u.settle(Refuse502)
+			return Refuse502
 		}
 		return u.failed()
 	case NoneLeft:
 		if u.Tries > 0 {
-			return u.settle(Refuse502)
+			return Refuse502
 		}
-		return u.settle(Refuse503)
+		return Refuse503
 	case NoResources:
-		return u.settle(Refuse503Own)
+		return Refuse503Own
 	case Answer101:
-		return u.settle(Open)
+		return Open
 	case Answer100:
 		u.answered = true
 		return Drop
@@ -107,26 +92,20 @@ func (u *Upgrade) Step(e UpgradeEvent) Action {
 		u.answered = true
 		return PassInterim
 	case AnswerOther:
-		return u.settle(PassAnswer)
+		return PassAnswer
 	case AnswerBad101, AnswerGarbage:
-		return u.settle(Refuse502)
+		return Refuse502
 	case UpgradeExpired:
-		return u.settle(Refuse504)
+		return Refuse504
 	}
-	return u.settle(Abort)
+	return Abort
 }
 
 // failed goes on to another endpoint: nothing has reached the client yet, and
 // a GET may be repeated (RFC 9110 9.2.2).
 func (u *Upgrade) failed() Action {
-	u.phase = routing
 	if u.Tries >= maxTries {
-		return u.settle(Refuse502)
+		return Refuse502
 	}
 	return Pick
-}
-
-func (u *Upgrade) settle(a Action) Action {
-	u.phase = settled
-	return a
 }
