@@ -104,32 +104,6 @@ func (Kernel) Shutdown(fd int) Outcome {
 	return Classify(e)
 }
 
-// Writev sends a and then b to a socket as one call and returns how many bytes
-// of the two together were taken. Either may be empty. It raises no SIGPIPE
-// and allocates nothing.
-func Writev(fd int, a, b []byte) (int, Outcome, Errno) {
-	if len(b) == 0 {
-		return Kernel{}.Write(fd, a, false)
-	}
-	if len(a) == 0 {
-		return Kernel{}.Write(fd, b, false)
-	}
-	iov := [2]unix.Iovec{{Base: &a[0]}, {Base: &b[0]}}
-	iov[0].SetLen(len(a))
-	iov[1].SetLen(len(b))
-	msg := unix.Msghdr{Iov: &iov[0]}
-	msg.SetIovlen(len(iov))
-	for {
-		n, _, e := syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-		if e == 0 {
-			return int(n), OK, 0
-		}
-		if e != syscall.EINTR {
-			return 0, Classify(e), e
-		}
-	}
-}
-
 // Close closes fd. Its error is of no use to anybody: the descriptor is gone
 // in every case.
 func Close(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
