@@ -89,9 +89,9 @@ func TestReceiverThatDoesNotRead(t *testing.T) {
 		size int
 	}{
 		{"observe", true, largest(256<<20, 96<<20)},
-		{"observe", false, largest(64<<20, 48<<20)},
-		{"enforce", true, 32 << 20},
-		{"off", true, largest(64<<20, 48<<20)},
+		{"observe", false, largest(128<<20, 96<<20)},
+		{"enforce", true, largest(128<<20, 96<<20)},
+		{"off", true, largest(128<<20, 96<<20)},
 	} {
 		name := fmt.Sprintf("%s, down %v", k.mode, k.down)
 		p := g.pair("/"+k.mode, accepted)
