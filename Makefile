@@ -74,8 +74,12 @@ fuzz-smoke: ## every fuzz target for $FUZZTIME (5s)
 	echo "$$count fuzz targets"
 
 .PHONY: bench
-bench: ## measure wsgate beside nginx and HAProxy; about six minutes
+bench: ## measure wsgate beside nginx and HAProxy; about ten minutes
 	$(GO) run ./cmd/wsbench compare $(BENCH)
+
+.PHONY: bench-full
+bench-full: ## the same in every scenario; about half an hour
+	$(GO) run ./cmd/wsbench compare --scenarios all $(BENCH)
 
 # policy-rc.d keeps the packages from starting their services.
 .PHONY: bench-deps

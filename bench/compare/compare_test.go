@@ -174,13 +174,19 @@ func TestWrite(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	s, err := choose(nil, 10)
-	if err != nil || len(s) != len(quick) {
+	if err != nil || len(s) != len(Quick) {
 		t.Fatalf("%v, %v", s, err)
 	}
 	if s, err = choose([]string{"idle", "echo"}, 10); err != nil || len(s) != 2 || s[0].Name != "echo" || s[1].Conns != 10 {
 		t.Fatalf("%v, %v", s, err)
 	}
-	if _, err = choose([]string{"storm"}, 10); err == nil {
+	if s, err = choose([]string{Full}, 5000); err != nil || len(s) != len(Scenarios(5000)) {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if i := slices.IndexFunc(s, func(s Scenario) bool { return s.Name == "wss-idle" }); s[i].Conns != tlsIdlePairs || s[i].TLS == nil {
+		t.Fatalf("%+v", s[i])
+	}
+	if _, err = choose([]string{"tsunami"}, 10); err == nil {
 		t.Fatal("an unknown scenario is taken")
 	}
 }
@@ -197,26 +203,38 @@ func TestTargets(t *testing.T) {
 	if err != nil || len(notes) != 0 {
 		t.Fatalf("%v, %v", notes, err)
 	}
-	takes := map[string]string{}
-	for _, tg := range targets {
-		for _, s := range Scenarios(1) {
-			if tg.takes(s) {
-				takes[tg.Name] += s.Name + " "
+	takes := func(of func(Scenario) bool) string {
+		var names []string
+		for _, tg := range targets {
+			for _, s := range Scenarios(1) {
+				if of(s) && tg.takes(s) {
+					names = append(names, tg.Name)
+					break
+				}
 			}
 		}
+		return strings.Join(names, " ")
 	}
-	const all = "echo rate churn down64k down900k up64k idle "
-	want := map[string]string{
-		rivals.Subject: all, "nginx": all, "haproxy": all, "haproxy-splice": all,
-		"nginx-16k": "down64k down900k up64k ", Direct: "echo rate churn down64k down900k up64k ",
-	}
-	for name, w := range want {
-		if takes[name] != w {
-			t.Errorf("%s takes %q, want %q", name, takes[name], w)
+	for _, tt := range []struct {
+		what string
+		of   func(Scenario) bool
+		want string
+	}{
+		{"small messages", func(s Scenario) bool { return !s.Bulk() && !s.Idle() && s.TLS == nil }, "wsgate nginx haproxy direct"},
+		{"bulk", func(s Scenario) bool { return s.Bulk() && s.TLS == nil }, "wsgate nginx nginx-16k haproxy haproxy-splice direct"},
+		{"idle", func(s Scenario) bool { return s.Idle() && s.TLS == nil }, "wsgate nginx haproxy"},
+		{"small messages over TLS", func(s Scenario) bool { return !s.Bulk() && s.TLS != nil }, "wsgate nginx haproxy"},
+		{"bulk over TLS", func(s Scenario) bool { return s.Bulk() && s.TLS != nil }, "wsgate nginx nginx-16k haproxy"},
+	} {
+		if got := takes(tt.of); got != tt.want {
+			t.Errorf("%s: %s; want %s", tt.what, got, tt.want)
 		}
 	}
-	if len(takes) != len(want) {
-		t.Errorf("targets: %v", takes)
+	for i := range targets {
+		targets[i].plainOnly = targets[i].Name == "nginx"
+	}
+	if got := takes(func(s Scenario) bool { return s.Name == "wss-echo" }); got != "wsgate haproxy" {
+		t.Errorf("without TLS in nginx: %s", got)
 	}
 
 	targets, notes, err = findTargets(&Options{Targets: []string{Direct, rivals.Subject, "nginx-16k"}})
@@ -246,7 +264,7 @@ func TestEstimateOfTheQuickRun(t *testing.T) {
 		targets = append(targets, target{Gateway: g, binary: "x"})
 	}
 	targets = append(targets, target{Gateway: rivals.Gateway{Name: Direct}})
-	if d := o.estimate(s, targets); d < 4*time.Minute || d > 8*time.Minute {
+	if d := o.estimate(s, targets); d < 5*time.Minute || d > 10*time.Minute {
 		t.Fatalf("%v", d)
 	}
 }

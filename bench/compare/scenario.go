@@ -3,9 +3,9 @@ package compare
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"wsgate/bench/load"
+	"wsgate/bench/rivals"
 )
 
 // Scenario is something to measure.
@@ -21,6 +21,8 @@ type Scenario struct {
 	InFlight int       `json:"in_flight,omitempty"`
 	Rate     float64   `json:"rate,omitempty"`
 	Size     int       `json:"size_bytes"`
+
+	TLS *rivals.TLS `json:"tls,omitempty"` // what every client offers, and a run without which has failed; nil: plain
 }
 
 // Idle reports whether s measures memory and not traffic.
@@ -42,118 +44,122 @@ func bulk(name, title string, mode load.Mode, size int) Scenario {
 	}
 }
 
+// echo is a closed loop of messages of size bytes.
+func echo(name string, size int) Scenario {
+	return Scenario{
+		Name: name, Title: fmt.Sprintf("Echo: %s, 100 connections, one message under way on each", bytesOf(size)), Unit: "message", PerUnit: 1,
+		Mode: load.Echo, Conns: 100, Size: size,
+	}
+}
+
+// bytesOf is a size for a title.
+func bytesOf(n int) string {
+	if n >= 1<<10 && n%(1<<10) == 0 {
+		return fmt.Sprintf("%d KB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// churn is whole lives of sessions.
+func churn() Scenario {
+	return Scenario{
+		Name: "churn", Title: "Churn: connect, upgrade, one echo, close; 100 at a time", Unit: "cycle", PerUnit: 1,
+		Mode: load.Churn, Conns: 100, Size: 64,
+	}
+}
+
+// idle holds pairs sessions.
+func idle(pairs int) Scenario {
+	return Scenario{
+		Name: "idle", Title: fmt.Sprintf("Idle: %d sessions, no traffic", pairs), Unit: "session", PerUnit: 1,
+		Mode: load.Idle, Conns: pairs, Size: 64,
+	}
+}
+
+// over is the TLS twin of s. Its name is that of s behind a prefix.
+func over(t rivals.TLS, prefix string, s Scenario) Scenario {
+	s.Name, s.Title, s.TLS = prefix+s.Name, s.Title+", over "+t.String(), &t
+	return s
+}
+
+// The TLS that the twins speak. The group is X25519 everywhere: a hybrid one
+// would measure ML-KEM, which Debian's peers do not have.
+var (
+	tls13    = rivals.TLS{Version: rivals.TLS13, Key: rivals.ECDSA}
+	tls13rsa = rivals.TLS{Version: rivals.TLS13, Key: rivals.RSA}
+	tls13re  = rivals.TLS{Version: rivals.TLS13, Key: rivals.ECDSA, Resume: true}
+	tls12    = rivals.TLS{Version: rivals.TLS12, Key: rivals.ECDSA}
+	tls12re  = rivals.TLS{Version: rivals.TLS12, Key: rivals.ECDSA, Resume: true}
+)
+
+// tlsIdlePairs bounds the idle sessions of a TLS twin: the load generator keeps
+// a tls.Conn for each.
+const tlsIdlePairs = 3000
+
 // Scenarios returns all scenarios, in the order in which they run. pairs is
-// how many idle sessions are held.
+// how many idle sessions are held, over TLS at most 3,000.
 func Scenarios(pairs int) []Scenario {
 	return []Scenario{
-		{
-			Name: "echo", Title: "Echo: 64 bytes, 100 connections, one message under way on each", Unit: "message", PerUnit: 1,
-			Mode: load.Echo, Conns: 100, Size: 64,
-		},
+		echo("echo", 64),
 		{
 			Name: "rate", Title: "Rate: 10,000 messages a second of 64 bytes over 1,000 connections", Unit: "message", PerUnit: 1,
 			Mode: load.Rate, Conns: 1000, Size: 64, Rate: 10000,
 		},
-		{
-			Name: "churn", Title: "Churn: connect, upgrade, one echo, close; 100 at a time", Unit: "cycle", PerUnit: 1,
-			Mode: load.Churn, Conns: 100, Size: 64,
-		},
+		echo("echo1k", 1<<10),
+		echo("echo4k", 4<<10),
+		echo("echo16k", 16<<10),
+		churn(),
+		bulk("down16k", "Bulk: frames of 16 KB to 8 clients", load.Down, 16<<10),
 		bulk("down64k", "Bulk: frames of 64 KB to 8 clients", load.Down, 64<<10),
+		bulk("down256k", "Bulk: frames of 256 KB to 8 clients", load.Down, 256<<10),
 		bulk("down900k", "Bulk: frames of 900 KB to 8 clients", load.Down, 900_000),
 		bulk("up64k", "Bulk: frames of 64 KB from 8 clients", load.Up, 64<<10),
-		{
-			Name: "idle", Title: fmt.Sprintf("Idle: %d sessions, no traffic", pairs), Unit: "session", PerUnit: 1,
-			Mode: load.Idle, Conns: pairs, Size: 64,
-		},
+		idle(pairs),
+		over(tls13, "wss-", echo("echo", 64)),
+		over(tls13, "wss-", churn()),
+		over(tls13re, "wss-resumed-", churn()),
+		over(tls13rsa, "wss-rsa-", churn()),
+		over(tls13, "wss-", bulk("down64k", "Bulk: frames of 64 KB to 8 clients", load.Down, 64<<10)),
+		over(tls13, "wss-", idle(min(pairs, tlsIdlePairs))),
+		over(tls12, "wss12-", echo("echo", 64)),
+		over(tls12, "wss12-", churn()),
+		over(tls12re, "wss12-resumed-", churn()),
+		over(tls12, "wss12-", bulk("down64k", "Bulk: frames of 64 KB to 8 clients", load.Down, 64<<10)),
+		over(tls12, "wss12-", idle(min(pairs, tlsIdlePairs))),
 	}
 }
 
-// quick are the scenarios that run unless others are asked for.
-var quick = []string{"echo", "rate", "churn", "down64k", "down900k", "idle"}
+// Quick are the names of the scenarios that run unless others are asked for.
+// They take ten minutes.
+var Quick = []string{
+	"echo", "rate", "churn", "down64k", "down900k", "idle",
+	"wss-echo", "wss-churn", "wss-resumed-churn", "wss-idle",
+}
+
+// Full in a list of names stands for all scenarios.
+const Full = "all"
 
 // choose returns the scenarios called names, in their own order.
 func choose(names []string, pairs int) ([]Scenario, error) {
-	if len(names) == 0 {
-		names = quick
-	}
 	all := Scenarios(pairs)
+	switch {
+	case len(names) == 0:
+		names = Quick
+	case slices.Equal(names, []string{Full}):
+		return all, nil
+	}
 	var chosen []Scenario
+	var known []string
 	for _, s := range all {
+		known = append(known, s.Name)
 		if slices.Contains(names, s.Name) {
 			chosen = append(chosen, s)
 		}
 	}
 	for _, n := range names {
-		if !slices.ContainsFunc(all, func(s Scenario) bool { return s.Name == n }) {
-			var known []string
-			for _, s := range all {
-				known = append(known, s.Name)
-			}
-			return nil, fmt.Errorf("scenario %q: it is one of %v", n, known)
+		if !slices.Contains(known, n) {
+			return nil, fmt.Errorf("scenario %q: it is %q or some of %v", n, Full, known)
 		}
 	}
 	return chosen, nil
-}
-
-// Options are what a comparison is asked for. The zero value of a field is its
-// default.
-type Options struct {
-	Self      []string // command line of this program, for its backend and guard
-	Binary    string   // of wsgate; empty: wsgate is not among the targets
-	Targets   []string // names; empty: all, bulk variants where they belong
-	Scenarios []string // names; empty: the quick ones
-	Rounds    int      // default 3
-	// IdleRounds are the rounds of the idle scenario, which takes Quiet twice
-	// and more; default 2, at most Rounds.
-	IdleRounds  int
-	Duration    time.Duration // measured, a run; default 2s
-	Warmup      time.Duration // before; default 500ms
-	Quiet       time.Duration // before memory is read; default 10s
-	Pairs       int           // idle sessions; default 5000
-	GatewayCore int           // default 1 (0 where there is one core)
-	KitCore     int           // of backend and load generator; default 0
-	Log         func(format string, args ...any)
-}
-
-func (o *Options) defaults() {
-	if o.Rounds == 0 {
-		o.Rounds = 3
-	}
-	if o.IdleRounds == 0 {
-		o.IdleRounds = 2
-	}
-	o.IdleRounds = min(o.IdleRounds, o.Rounds)
-	if o.Duration == 0 {
-		o.Duration = 2 * time.Second
-	}
-	if o.Warmup == 0 {
-		o.Warmup = 500 * time.Millisecond
-	}
-	if o.Quiet == 0 {
-		o.Quiet = 10 * time.Second
-	}
-	if o.Pairs == 0 {
-		o.Pairs = 5000
-	}
-	if o.Log == nil {
-		o.Log = func(string, ...any) {}
-	}
-}
-
-// estimate is about how long a comparison takes.
-func (o *Options) estimate(scenarios []Scenario, targets []target) time.Duration {
-	const around = 500 * time.Millisecond // starting, probing, opening, closing, stopping
-	var sum time.Duration
-	for _, s := range scenarios {
-		for _, t := range targets {
-			switch {
-			case !t.takes(s):
-			case s.Idle():
-				sum += time.Duration(o.IdleRounds) * (2*o.Quiet + 3*time.Second)
-			default:
-				sum += time.Duration(o.Rounds) * (o.Warmup + o.Duration + around)
-			}
-		}
-	}
-	return sum
 }

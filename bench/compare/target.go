@@ -23,13 +23,17 @@ const Direct = "direct"
 type target struct {
 	rivals.Gateway
 	binary string // empty for Direct
-	asked  bool   // by name: takes every scenario
+	asked  bool   // by name: takes every scenario that it can
+
+	plainOnly bool // refuses its configuration for TLS
 }
 
 func (t target) takes(s Scenario) bool {
 	switch {
 	case t.binary == "":
-		return !s.Idle()
+		return !s.Idle() && s.TLS == nil
+	case s.TLS != nil && (t.plainOnly || t.Splices()):
+		return false
 	case t.Bulk && !t.asked:
 		return s.Bulk()
 	}

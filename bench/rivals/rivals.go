@@ -39,7 +39,7 @@ var gateways = []Gateway{
 	{Name: "nginx", Program: "nginx", File: "nginx.conf", Version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, buffer: "4k"},
 	{Name: "nginx-16k", Program: "nginx", File: "nginx.conf", Version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, buffer: "16k", Bulk: true},
 	{Name: "haproxy", Program: "haproxy", File: "haproxy.cfg", Version: []string{"-v"}, args: []string{"-db", "-f"}},
-	{Name: "haproxy-splice", Program: "haproxy", File: "haproxy.cfg", Version: []string{"-v"}, args: []string{"-db", "-f"}, splice: true},
+	{Name: "haproxy-splice", Program: "haproxy", File: "haproxy.cfg", Version: []string{"-v"}, args: []string{"-db", "-f"}, splice: true, Bulk: true},
 }
 
 // All returns the gateways, the subject first.
@@ -59,6 +59,7 @@ type Settings struct {
 	Listen   netip.AddrPort
 	Backends []netip.AddrPort
 	Dir      string // scratch folder
+	TLS      *Terminate
 }
 
 // Configuration returns g's configuration under s.
@@ -78,6 +79,10 @@ func (g Gateway) Configuration(s Settings) ([]byte, error) {
 	}
 	return b.Bytes(), nil
 }
+
+// Splices reports whether g is a variant that differs only in splicing, which
+// there is none of over TLS.
+func (g Gateway) Splices() bool { return g.splice }
 
 // Configure writes g's configuration under s to path.
 func (g Gateway) Configure(path string, s Settings) error {

@@ -68,30 +68,41 @@ func TestConfigurationsParse(t *testing.T) {
 		"nginx":   func(binary, file string) *exec.Cmd { return exec.Command(binary, "-e", "stderr", "-t", "-c", file) },
 		"haproxy": func(binary, file string) *exec.Cmd { return exec.Command(binary, "-c", "-f", file) },
 	}
-	for _, g := range All() {
-		t.Run(g.Name, func(t *testing.T) {
-			dir := t.TempDir()
-			file := filepath.Join(dir, g.File)
-			set := settings(dir)
-			set.Listen = freePort(t) // nginx tries to bind it
-			if err := g.Configure(file, set); err != nil {
-				t.Fatal(err)
-			}
-			if g.Name == Subject {
-				parseYAML(t, file)
-				return
-			}
-			binary, err := g.Look()
-			if errors.Is(err, ErrMissing) {
-				t.Skip(err)
-			}
-			if out, err := check[g.Program](binary, file).CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			if v, err := g.VersionOf(t.Context(), binary); err != nil || !strings.Contains(strings.ToLower(v), g.Program) {
-				t.Fatalf("version %q, %v", v, err)
-			}
-		})
+	for _, c := range []*TLS{nil, {Version: TLS12, Key: RSA}, {Version: TLS12, Key: ECDSA}, {Version: TLS13, Key: ECDSA}} {
+		for _, g := range All() {
+			t.Run(fmt.Sprintf("%s/%v", g.Name, c), func(t *testing.T) { parses(t, g, c, check) })
+		}
+	}
+}
+
+func parses(t *testing.T, g Gateway, c *TLS, check map[string]func(binary, file string) *exec.Cmd) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, g.File)
+	set := settings(dir)
+	set.Listen = freePort(t) // nginx tries to bind it
+	if c != nil {
+		cert, err := NewCertificate(dir, c.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.TLS = &Terminate{TLS: *c, Certificate: cert}
+	}
+	if err := g.Configure(file, set); err != nil {
+		t.Fatal(err)
+	}
+	if g.Name == Subject {
+		parseYAML(t, file)
+		return
+	}
+	binary, err := g.Look()
+	if errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	}
+	if out, err := check[g.Program](binary, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if v, err := g.VersionOf(t.Context(), binary); err != nil || !strings.Contains(strings.ToLower(v), g.Program) {
+		t.Fatalf("version %q, %v", v, err)
 	}
 }
 
@@ -111,7 +122,7 @@ func parseYAML(t *testing.T, file string) {
 	}
 	var conf struct {
 		Loops     int                 `yaml:"loops"`
-		Listeners []map[string]string `yaml:"listeners"`
+		Listeners []map[string]any    `yaml:"listeners"`
 		Routes    []map[string]string `yaml:"routes"`
 		Upstreams map[string]struct {
 			Policy    string   `yaml:"policy"`

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ func compareCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "compare",
-		Short: "measures wsgate beside nginx and HAProxy; about six minutes",
+		Short: "measures wsgate beside nginx and HAProxy; about ten minutes",
 		Example: `  wsbench compare
   wsbench compare --scenarios echo,churn --rounds 5 --duration 5s
   wsbench compare --targets nginx,haproxy --wsgate ./wsgate`,
@@ -58,7 +59,7 @@ func compareCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.Binary, "wsgate", "", "wsgate binary; built from this module when empty")
 	f.StringSliceVar(&o.Targets, "targets", nil, "targets: direct, wsgate, nginx, nginx-16k, haproxy, haproxy-splice; all when empty")
-	f.StringSliceVar(&o.Scenarios, "scenarios", nil, "scenarios: echo, rate, churn, down64k, down900k, up64k, idle; all but up64k when empty")
+	f.StringSliceVar(&o.Scenarios, "scenarios", nil, fmt.Sprintf("scenarios, or %q; when empty: %s", compare.Full, strings.Join(compare.Quick, ", ")))
 	f.IntVar(&o.Rounds, "rounds", 3, "rounds")
 	f.IntVar(&o.IdleRounds, "idle-rounds", 2, "rounds of the idle scenario")
 	f.DurationVar(&o.Duration, "duration", 2*time.Second, "measured time of a run")

@@ -128,7 +128,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"load", "echo", "ws://" + addr, "--source", "x"}, 1, `source "x"`},
 		{[]string{"backend", "--listen", "127.0.0.1"}, 1, "no port"},
 		{[]string{"backend", "--listen", addr}, 1, "in use"},
-		{[]string{"compare", "--targets", "direct", "--scenarios", "storm"}, 1, `scenario "storm"`},
+		{[]string{"compare", "--targets", "direct", "--scenarios", "tsunami"}, 1, `scenario "tsunami"`},
 		{[]string{"compare", "--wsgate", "/nonexistent"}, 1, "no such file"},
 	} {
 		if code, stderr := exitCode(t, tt.args...); code != tt.code || !strings.Contains(stderr, tt.says) {
