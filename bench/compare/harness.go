@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type harness struct {
 	backends []netip.AddrPort
 	sources  []netip.Addr
 	starts   int
+
+	certificates map[string]rivals.Certificate // by key type
 }
 
 // Addresses of the kit: several on both sides, so that ports do not run out.
@@ -52,10 +55,7 @@ func Run(ctx context.Context, o Options) (res *Results, err error) {
 	if notes, err = checkCores(&o, notes); err != nil {
 		return nil, err
 	}
-	for _, n := range notes {
-		o.Log("%s", n)
-	}
-	h := &harness{o: o}
+	h := &harness{o: o, certificates: map[string]rivals.Certificate{}}
 	if h.sources, err = load.ParseSources(loadSources); err != nil {
 		return nil, err
 	}
@@ -69,8 +69,16 @@ func Run(ctx context.Context, o Options) (res *Results, err error) {
 	if err := h.startBackend(ctx); err != nil {
 		return nil, err
 	}
+	without, err := h.checkTLS(ctx, scenarios, targets)
+	if err != nil {
+		return nil, err
+	}
+	notes = append(notes, without...)
+	for _, n := range notes {
+		o.Log("%s", n)
+	}
 	res = newResults(o, scenarios, targets, notes)
-	if err := h.describe(ctx, res, targets); err != nil {
+	if err := h.describe(ctx, res, scenarios, targets); err != nil {
 		return nil, err
 	}
 	o.Log("about %v", o.estimate(scenarios, targets).Round(time.Second))
@@ -172,9 +180,9 @@ func (h *harness) startBackend(ctx context.Context) error {
 	}
 }
 
-// describe writes down what is compared: versions and configurations.
-func (h *harness) describe(ctx context.Context, res *Results, targets []target) error {
-	addr := netip.MustParseAddrPort("127.0.0.1:8080")
+// describe writes down what is compared: versions and configurations, of those
+// for TLS the first.
+func (h *harness) describe(ctx context.Context, res *Results, scenarios []Scenario, targets []target) error {
 	for _, t := range targets {
 		if t.binary == "" {
 			continue
@@ -184,18 +192,33 @@ func (h *harness) describe(ctx context.Context, res *Results, targets []target) 
 			v = "unknown: " + err.Error()
 		}
 		res.Versions[t.Name] = v
-		conf, err := t.Configuration(rivals.Settings{Listen: addr, Backends: h.backends, Dir: "DIR"})
-		if err != nil {
+		set := rivals.Settings{Listen: netip.MustParseAddrPort("127.0.0.1:8080"), Backends: h.backends, Dir: "DIR"}
+		name := t.Name + " (" + filepath.Base(t.File) + ")"
+		if err := describe(res, t, name, set); err != nil {
 			return err
 		}
-		res.Configurations[t.Name+" ("+filepath.Base(t.File)+")"] = string(conf)
+		i := slices.IndexFunc(scenarios, func(s Scenario) bool { return s.TLS != nil && t.takes(s) })
+		if i < 0 {
+			continue
+		}
+		s := scenarios[i]
+		set.TLS = &rivals.Terminate{TLS: *s.TLS, Certificate: rivals.Certificate{Chain: "DIR/cert", Key: "DIR/key", Bundle: "DIR/bundle"}}
+		if err := describe(res, t, name+" in "+s.Name, set); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
+func describe(res *Results, t target, name string, set rivals.Settings) error {
+	conf, err := t.Configuration(set)
+	res.Configurations[name] = string(conf)
+	return err
+}
+
 // measure starts t, makes one run of s, and stops t.
 func (h *harness) measure(ctx context.Context, s Scenario, t target) Trial {
-	g, err := h.start(ctx, t)
+	g, err := h.start(ctx, s, t)
 	if err != nil {
 		return Trial{Error: err.Error()}
 	}
@@ -264,6 +287,7 @@ func (h *harness) measureTraffic(ctx context.Context, s Scenario, g *gateway) Tr
 		known += use.CPU
 	}
 	v["others_busy"] = max(0, (after.busy-before.busy-known).Seconds()/rep.Seconds)
+	v["machine_us"] = us(after.busy - before.busy)
 	v["stolen"] = (after.stolen - before.stolen).Seconds() / rep.Seconds
 	return run
 }

@@ -25,7 +25,8 @@ type target struct {
 	binary string // empty for Direct
 	asked  bool   // by name: takes every scenario that it can
 
-	plainOnly bool // refuses its configuration for TLS
+	plainOnly bool            // refuses its configuration for TLS
+	speaks    map[string]bool // TLS versions whose configuration it took
 }
 
 func (t target) takes(s Scenario) bool {
@@ -75,13 +76,55 @@ func findTargets(o *Options) (targets []target, notes []string, err error) {
 	return targets, notes, nil
 }
 
+// checkTLS makes the certificates that the scenarios need and asks every target
+// whether it takes its configuration for TLS. One that does not is left out of
+// these scenarios, with a note.
+func (h *harness) checkTLS(ctx context.Context, scenarios []Scenario, targets []target) (notes []string, err error) {
+	for _, s := range scenarios {
+		if s.TLS == nil {
+			continue
+		}
+		if _, ok := h.certificates[s.TLS.Key]; !ok {
+			if h.certificates[s.TLS.Key], err = rivals.NewCertificate(h.sup.Dir(), s.TLS.Key); err != nil {
+				return notes, err
+			}
+		}
+		for i := range targets {
+			t := &targets[i]
+			if t.binary == "" || !t.takes(s) || t.speaks[s.TLS.Version] {
+				continue
+			}
+			path, _, err := h.configure(s.TLS, *t)
+			if err != nil {
+				return notes, err
+			}
+			if err := t.Check(ctx, t.binary, path); err != nil {
+				t.plainOnly = true
+				notes = append(notes, fmt.Sprintf("%s is left out of the scenarios over TLS: %v", t.Name, err))
+				continue
+			}
+			if t.speaks == nil {
+				t.speaks = map[string]bool{}
+			}
+			t.speaks[s.TLS.Version] = true
+		}
+	}
+	return notes, ctx.Err()
+}
+
 // gateway is a target that runs, or the backend in its place.
 type gateway struct {
 	addr netip.AddrPort
 	proc *spawn.Process // nil for Direct
+	tls  bool           // it terminates TLS
 }
 
-func (g *gateway) url() string { return "ws://" + g.addr.String() }
+func (g *gateway) url() string {
+	if g.tls {
+		return "wss://" + g.addr.String()
+	}
+	return "ws://" + g.addr.String()
+}
 
 func (g *gateway) stop() {
 	if g.proc != nil {
@@ -102,12 +145,12 @@ const startLimit = 10 * time.Second
 // start starts t on the gateway's core and returns when it listens. Nothing
 // has connected to it then. Somebody else may take the port meanwhile, so it
 // is tried three times.
-func (h *harness) start(ctx context.Context, t target) (g *gateway, err error) {
+func (h *harness) start(ctx context.Context, s Scenario, t target) (g *gateway, err error) {
 	if t.binary == "" {
 		return &gateway{addr: h.backends[0]}, nil
 	}
 	for range 3 {
-		if g, err = h.startOnce(t); err != nil {
+		if g, err = h.startOnce(s, t); err != nil {
 			return nil, err
 		}
 		if err = g.listening(ctx); err == nil {
@@ -122,21 +165,30 @@ func (h *harness) start(ctx context.Context, t target) (g *gateway, err error) {
 	return nil, err
 }
 
-func (h *harness) startOnce(t target) (*gateway, error) {
-	addr, err := freePort()
+func (h *harness) startOnce(s Scenario, t target) (*gateway, error) {
+	path, addr, err := h.configure(s.TLS, t)
 	if err != nil {
-		return nil, err
-	}
-	h.starts++
-	path := filepath.Join(h.sup.Dir(), fmt.Sprintf("%d-%s", h.starts, t.File))
-	if err := t.Configure(path, rivals.Settings{Listen: addr, Backends: h.backends, Dir: h.sup.Dir()}); err != nil {
 		return nil, err
 	}
 	p, err := h.sup.Start(spawn.Spec{Path: t.binary, Args: t.Args(path), Core: h.o.GatewayCore})
 	if err != nil {
 		return nil, err
 	}
-	return &gateway{addr: addr, proc: p}, nil
+	return &gateway{addr: addr, proc: p, tls: s.TLS != nil}, nil
+}
+
+// configure writes a configuration of t for a free address, and returns both.
+func (h *harness) configure(c *rivals.TLS, t target) (path string, addr netip.AddrPort, err error) {
+	if addr, err = freePort(); err != nil {
+		return "", addr, err
+	}
+	set := rivals.Settings{Listen: addr, Backends: h.backends, Dir: h.sup.Dir()}
+	if c != nil {
+		set.TLS = &rivals.Terminate{TLS: *c, Certificate: h.certificates[c.Key]}
+	}
+	h.starts++
+	path = filepath.Join(h.sup.Dir(), fmt.Sprintf("%d-%s", h.starts, t.File))
+	return path, addr, t.Configure(path, set)
 }
 
 // listening returns when g listens.

@@ -28,6 +28,7 @@ type Gateway struct {
 	File    string   // of this folder
 	Version []string // arguments that make the program print its version
 	args    []string // in front of the configuration's path
+	check   []string // the same, to judge the configuration and end
 	Bulk    bool     // a variant for large frames, left out elsewhere by default
 
 	splice bool // option splice-auto, of HAProxy
@@ -35,11 +36,38 @@ type Gateway struct {
 }
 
 var gateways = []Gateway{
-	{Name: Subject, Program: Subject, File: "wsgate.yaml", Version: []string{"version"}, args: []string{"run", "-c"}},
-	{Name: "nginx", Program: "nginx", File: "nginx.conf", Version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, buffer: "4k"},
-	{Name: "nginx-16k", Program: "nginx", File: "nginx.conf", Version: []string{"-v"}, args: []string{"-e", "stderr", "-c"}, buffer: "16k", Bulk: true},
-	{Name: "haproxy", Program: "haproxy", File: "haproxy.cfg", Version: []string{"-v"}, args: []string{"-db", "-f"}},
-	{Name: "haproxy-splice", Program: "haproxy", File: "haproxy.cfg", Version: []string{"-v"}, args: []string{"-db", "-f"}, splice: true, Bulk: true},
+	wsgate(Subject),
+	nginx("nginx", "4k"),
+	variant(nginx("nginx-16k", "16k")),
+	haproxy("haproxy", false),
+	variant(haproxy("haproxy-splice", true)),
+}
+
+func wsgate(name string) Gateway {
+	return Gateway{
+		Name: name, Program: Subject, File: "wsgate.yaml", Version: []string{"version"},
+		args: []string{"run", "-c"}, check: []string{"check", "-c"},
+	}
+}
+
+func nginx(name, buffer string) Gateway {
+	return Gateway{
+		Name: name, Program: "nginx", File: "nginx.conf", Version: []string{"-v"},
+		args: []string{"-e", "stderr", "-c"}, check: []string{"-e", "stderr", "-t", "-c"}, buffer: buffer,
+	}
+}
+
+func haproxy(name string, splice bool) Gateway {
+	return Gateway{
+		Name: name, Program: "haproxy", File: "haproxy.cfg", Version: []string{"-v"},
+		args: []string{"-db", "-f"}, check: []string{"-c", "-f"}, splice: splice,
+	}
+}
+
+// variant is g as one for bulk only.
+func variant(g Gateway) Gateway {
+	g.Bulk = true
+	return g
 }
 
 // All returns the gateways, the subject first.
@@ -95,6 +123,18 @@ func (g Gateway) Configure(path string, s Settings) error {
 
 // Args are the arguments that run g with the configuration at path.
 func (g Gateway) Args(path string) []string { return append(slices.Clone(g.args), path) }
+
+// Check has binary, which is g's program, judge the configuration at path. The
+// error is what it says against it.
+func (g Gateway) Check(ctx context.Context, binary, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, append(slices.Clone(g.check), path)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s refuses its configuration: %w: %s", g.Name, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
 
 // ErrMissing is a program that is not installed.
 var ErrMissing = errors.New("not installed")

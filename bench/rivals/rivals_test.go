@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,18 +63,14 @@ func TestEveryLineHasItsReason(t *testing.T) {
 }
 
 func TestConfigurationsParse(t *testing.T) {
-	check := map[string]func(binary, file string) *exec.Cmd{
-		"nginx":   func(binary, file string) *exec.Cmd { return exec.Command(binary, "-e", "stderr", "-t", "-c", file) },
-		"haproxy": func(binary, file string) *exec.Cmd { return exec.Command(binary, "-c", "-f", file) },
-	}
 	for _, c := range []*TLS{nil, {Version: TLS12, Key: RSA}, {Version: TLS12, Key: ECDSA}, {Version: TLS13, Key: ECDSA}} {
 		for _, g := range All() {
-			t.Run(fmt.Sprintf("%s/%v", g.Name, c), func(t *testing.T) { parses(t, g, c, check) })
+			t.Run(fmt.Sprintf("%s/%v", g.Name, c), func(t *testing.T) { parses(t, g, c) })
 		}
 	}
 }
 
-func parses(t *testing.T, g Gateway, c *TLS, check map[string]func(binary, file string) *exec.Cmd) {
+func parses(t *testing.T, g Gateway, c *TLS) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, g.File)
 	set := settings(dir)
@@ -98,8 +93,14 @@ func parses(t *testing.T, g Gateway, c *TLS, check map[string]func(binary, file 
 	if errors.Is(err, ErrMissing) {
 		t.Skip(err)
 	}
-	if out, err := check[g.Program](binary, file).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := g.Check(t.Context(), binary, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("nonsense is what this says\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Check(t.Context(), binary, file); err == nil || !strings.Contains(err.Error(), g.File) {
+		t.Fatalf("nonsense is taken: %v", err)
 	}
 	if v, err := g.VersionOf(t.Context(), binary); err != nil || !strings.Contains(strings.ToLower(v), g.Program) {
 		t.Fatalf("version %q, %v", v, err)
