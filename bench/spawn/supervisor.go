@@ -108,8 +108,9 @@ func (s *Supervisor) Close() error {
 type Spec struct {
 	Path string
 	Args []string
-	Dir  string // working directory; empty: the scratch folder
-	Core int    // processor to pin it to, or AnyCore
+	Dir  string   // working directory; empty: the scratch folder
+	Env  []string // KEY=value, beside this process's own environment
+	Core int      // processor to pin it to, or AnyCore
 	// Line is called with each line of output, one at a time; it may be nil.
 	Line func(string)
 }
@@ -131,6 +132,9 @@ func (s *Supervisor) Start(spec Spec) (*Process, error) {
 	p.cmd.Dir = spec.Dir
 	if p.cmd.Dir == "" {
 		p.cmd.Dir = s.dir
+	}
+	if len(spec.Env) > 0 {
+		p.cmd.Env = append(os.Environ(), spec.Env...)
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	// A process that leaves children behind with our pipe must not hold Wait up.
@@ -179,6 +183,10 @@ func (p *Process) Group() int { return p.group }
 
 // Done is closed when the first process of the group has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err says how the first process of the group ended: nil for exit status 0. It
+// may be called once Done is closed.
+func (p *Process) Err() error { return p.err }
 
 // Output is the end of what the process printed.
 func (p *Process) Output() string { return p.out.String() }
