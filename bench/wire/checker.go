@@ -41,9 +41,10 @@ type Verdict struct {
 // no payload beyond a stamp. The zero value is not ready: see Start.
 type Checker struct {
 	p            *Pattern
+	sizes        *Sizes // nil: all messages have the same size
 	conn, next   uint32
 	gapLo, gapHi uint32 // the latest run of skipped messages, gapHi not included
-	size, off    int
+	size, off    int    // of the message that is due; bytes of the one that comes
 	bad          bool
 	stamp        [StampSize]byte
 }
@@ -51,6 +52,28 @@ type Checker struct {
 // Start begins with message 0 of conn, all messages having size bytes.
 func (c *Checker) Start(p *Pattern, conn uint32, size int) {
 	*c = Checker{p: p, conn: conn, size: size}
+}
+
+// Vary makes the messages have the sizes of s. It is called after Start.
+func (c *Checker) Vary(s *Sizes) {
+	c.sizes = s
+	c.size = s.Of(c.p, c.conn, c.next)
+}
+
+// expect makes message seq the one that is due.
+func (c *Checker) expect(seq uint32) {
+	c.next = seq
+	if c.sizes != nil {
+		c.size = c.sizes.Of(c.p, c.conn, seq)
+	}
+}
+
+// sizeOf is the size of any message of the run.
+func (c *Checker) sizeOf(conn, seq uint32) int {
+	if c.sizes != nil {
+		return c.sizes.Of(c.p, conn, seq)
+	}
+	return c.size
 }
 
 // Next is the sequence number that is due.
@@ -88,14 +111,14 @@ func (c *Checker) End() Verdict {
 	c.off, c.bad = 0, false
 	v := Verdict{Expected: c.next}
 	if !bad && off == c.size {
-		c.next++
+		c.expect(c.next + 1)
 		return v
 	}
 	v.Conn, v.Seq, v.Known = c.identify(off)
 	switch {
 	case !v.Known || v.Conn == c.conn && v.Seq == c.next:
 		v.Fault = Corrupt
-		c.next++ // its place is taken
+		c.expect(c.next + 1) // its place is taken
 	case v.Conn != c.conn:
 		v.Fault = Foreign
 	case v.Seq >= c.gapLo && v.Seq < c.gapHi:
@@ -106,7 +129,7 @@ func (c *Checker) End() Verdict {
 		v.Fault = Lost
 		v.Missing = v.Seq - c.next
 		c.gapLo, c.gapHi = c.next, v.Seq
-		c.next = v.Seq + 1
+		c.expect(v.Seq + 1)
 	}
 	return v
 }
@@ -117,15 +140,16 @@ const search = 256
 
 // identify names the message whose first off bytes were seen.
 func (c *Checker) identify(off int) (conn, seq uint32, ok bool) {
-	if off != c.size || off == 0 {
+	if off == 0 {
 		return 0, 0, false
 	}
 	if off >= StampSize {
-		return c.p.Identify(c.stamp[:])
+		conn, seq, ok = c.p.Identify(c.stamp[:])
+		return conn, seq, ok && off == c.sizeOf(conn, seq)
 	}
 	for d := uint32(0); d < 2*search; d++ {
 		seq := c.next + d - search
-		if s := c.p.Stamp(c.conn, seq); bytes.Equal(s[:off], c.stamp[:off]) {
+		if s := c.p.Stamp(c.conn, seq); bytes.Equal(s[:off], c.stamp[:off]) && off == c.sizeOf(c.conn, seq) {
 			return c.conn, seq, true
 		}
 	}

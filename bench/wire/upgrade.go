@@ -82,16 +82,27 @@ func field(lines []string, name string) (value string, err error) {
 	return value, nil
 }
 
+// Refusal is an answer to an upgrade request other than 101.
+type Refusal struct {
+	Line   string // its status line
+	Status string // the code in it; empty when it is no HTTP/1.1
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("answer is %q, not 101", r.Line) }
+
 // ParseAccepted checks the answer to an upgrade request with key. n is the
 // length of the head: what follows is the first bytes of the stream. n is 0
-// while more is needed. Any other answer than a correct 101 is an error.
+// while more is needed. Any other answer than a correct 101 is an error: a
+// [*Refusal] when it is another status.
 func ParseAccepted(b []byte, key string) (n int, err error) {
 	lines, n, err := head(b)
 	if n == 0 || err != nil {
 		return 0, err
 	}
-	if f := strings.Fields(lines[0]); len(f) < 2 || f[0] != "HTTP/1.1" || f[1] != "101" {
-		return 0, fmt.Errorf("answer is %q, not 101", lines[0])
+	if f := strings.Fields(lines[0]); len(f) < 2 || f[0] != "HTTP/1.1" {
+		return 0, &Refusal{Line: lines[0]}
+	} else if f[1] != "101" {
+		return 0, &Refusal{Line: lines[0], Status: f[1]}
 	}
 	for _, want := range [][2]string{{"Upgrade", "websocket"}, {"Connection", "upgrade"}, {"Sec-WebSocket-Accept", Accept(key)}} {
 		v, err := field(lines, want[0])

@@ -313,6 +313,12 @@ func TestParseAccepted(t *testing.T) {
 			t.Errorf("%s: %d, %v; want %d, error %v", tt.name, n, err, tt.n, tt.bad)
 		}
 	}
+	for in, status := range map[string]string{"HTTP/1.1 503 Service Unavailable": "503", "HTTP/1.1 200": "200", "SSH-2.0-x y": ""} {
+		var r *Refusal
+		if _, err := ParseAccepted([]byte(in+"\r\n\r\n"), key); !errors.As(err, &r) || r.Status != status || r.Line != in {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
 }
 
 func TestParseRequest(t *testing.T) {
@@ -335,14 +341,30 @@ func TestParseRequest(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	for _, path := range []string{PathSource, PathSink} {
-		o := Order{Path: path, Conn: 4e9, Seed: 1 << 63, Size: 65536}
-		got, err := ParseOrder(o.Target("/prefix"))
-		if err != nil || got != o {
-			t.Errorf("%+v, %v; want %+v", got, err, o)
+	for _, o := range []Order{
+		{Path: PathSource, Conn: 4e9, Seed: 1 << 63, Size: 65536},
+		{Path: PathSink, Conn: 4e9, Seed: 1 << 63, Size: 65536},
+		{Path: PathRoom, Seed: 1 << 63, Room: 4e9},
+		{Path: PathSlow, Rate: 1},
+		{Path: PathAbrupt},
+		{Path: PathAbrupt, After: 4e9, Reset: true},
+	} {
+		if got, err := ParseOrder(o.Target("/prefix")); err != nil || got != o {
+			t.Errorf("%s: %+v, %v; want %+v", o.Target(""), got, err, o)
 		}
 	}
-	for _, bad := range []string{"/", "/nothing", "/source", "/source?conn=x&seed=1&size=1", "/sink?conn=1&seed=1&size=-1", "/source?conn=1&seed=1&size=999999999"} {
+	sizes := mustSizes(t, "16 1\n1000 3\n")
+	if o, err := ParseOrder((Order{Path: PathSink, Conn: 1, Sizes: sizes}).Target("")); err != nil || o.Sizes.String() != sizes.String() {
+		t.Errorf("with sizes: %+v, %v", o, err)
+	}
+	if o, err := ParseOrder("/abrupt?how=fin"); err != nil || o != (Order{Path: PathAbrupt}) {
+		t.Errorf("abrupt: %+v, %v", o, err)
+	}
+	for _, bad := range []string{
+		"/", "/nothing", "/source", "/source?conn=x&seed=1&size=1", "/sink?conn=1&seed=1&size=-1", "/source?conn=1&seed=1&size=999999999",
+		"/source?conn=1&seed=1&sizes=1", "/source?conn=1&seed=1&sizes=1:1,1:1", "/room", "/room?seed=1", "/room?seed=1&room=x",
+		"/slow", "/slow?rate=0", "/slow?rate=-1", "/slow?rate=9999999999999", "/abrupt?after=x", "/abrupt?how=maybe", "/abrupt?%zz",
+	} {
 		if o, err := ParseOrder(bad); err == nil {
 			t.Errorf("%q is taken: %+v", bad, o)
 		}
