@@ -21,6 +21,7 @@ type conn struct {
 	control          [125]byte // payload of a control frame that came in pieces
 	pending          []byte    // what the socket did not take
 	pendingAt        int
+	pace             *pace // of a slow reader; nil: reads all that comes
 }
 
 // A service is what a connection's path asked for. It lives on the server's
@@ -35,7 +36,16 @@ type service interface {
 	// finish takes the peer's Close; it reports whether the service will
 	// close by itself, later.
 	finish(s *Server, c *conn) (later bool)
+	// ended takes the end of the connection.
+	ended(s *Server)
 }
+
+// plain is what most services have in common: they only answer.
+type plain struct{}
+
+func (plain) send(*Server, *conn) bool   { return false }
+func (plain) finish(*Server, *conn) bool { return false }
+func (plain) ended(*Server)              {}
 
 // readBudget is how many reads one connection has a turn.
 const readBudget = 4
@@ -50,15 +60,24 @@ func (s *Server) serve(c *conn) {
 		if !c.readable || c.closing || len(c.pending) > 0 {
 			break
 		}
-		n, o := sock.Read(c.fd, s.in)
+		in := s.in
+		if c.pace != nil {
+			if in = s.allowed(c, in); len(in) == 0 {
+				break
+			}
+		}
+		n, o := sock.Read(c.fd, in)
 		if o.EOF() || o.Gone() {
 			s.drop(c)
 			return
 		}
+		if c.pace != nil {
+			c.pace.left -= float64(n)
+		}
 		// A short read has emptied the socket; the next bytes are a new event.
-		c.readable = o.Done() && (n == len(s.in) || c.hangup)
+		c.readable = o.Done() && (n == len(in) || c.hangup)
 		s.out = s.out[:0]
-		if n > 0 && !s.take(c, s.in[:n]) {
+		if n > 0 && !s.take(c, in[:n]) {
 			s.drop(c)
 			return
 		}
@@ -76,7 +95,7 @@ func (s *Server) serve(c *conn) {
 			s.again(c)
 		}
 	}
-	if c.readable && len(c.pending) == 0 && c.fd >= 0 {
+	if c.readable && len(c.pending) == 0 && c.fd >= 0 && (c.pace == nil || !c.pace.waits) {
 		s.again(c)
 	}
 }
@@ -84,7 +103,7 @@ func (s *Server) serve(c *conn) {
 // flush writes what is pending. It reports false when the connection is gone.
 func (s *Server) flush(c *conn) bool {
 	if len(c.pending) == 0 {
-		return true
+		return s.write(c, nil)
 	}
 	n, o := sock.Write(c.fd, c.pending[c.pendingAt:])
 	if o.Gone() {
@@ -184,7 +203,7 @@ func (s *Server) takeHead(c *conn, b []byte) (rest []byte, ok bool) {
 		return nil, true
 	}
 	s.out = wire.AppendAccepted(s.out, r.Key)
-	c.service = s.service(order)
+	c.service = s.service(c, order)
 	return b[r.Length:], true
 }
 

@@ -22,6 +22,10 @@ type Server struct {
 	serving   []*conn // the ready list of the turn under way
 	in, out   []byte  // scratch of one connection's turn
 	body      []byte  // what patterns are cut from, as long as the longest asked for
+	rooms     map[roomKey]*room
+	frame     []byte  // scratch: the message on its way to a room
+	slow      []*conn // wait for the next tick to read on
+	tickAt    time.Time
 }
 
 // Listen opens every address. Several addresses with port 0 get the same port:
@@ -31,7 +35,7 @@ func Listen(addrs []netip.AddrPort) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{poll: poll, in: make([]byte, 256<<10), body: wire.NewBody(0)}
+	s := &Server{poll: poll, in: make([]byte, 256<<10), body: wire.NewBody(0), rooms: map[roomKey]*room{}}
 	for i, a := range addrs {
 		if a.Port() == 0 && i > 0 {
 			a = netip.AddrPortFrom(a.Addr(), s.addrs[0].Port())
@@ -71,7 +75,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) turn() error {
-	wait := time.Duration(-1)
+	wait := s.untilTick()
 	if len(s.ready) > 0 {
 		wait = 0
 	}
@@ -103,6 +107,7 @@ func (s *Server) turn() error {
 		c.writable = c.writable || ev.Writable
 		s.serve(c)
 	}
+	s.tick()
 	return nil
 }
 
@@ -143,6 +148,14 @@ func (s *Server) slot() *conn {
 // drop closes c and gives its slot back.
 func (s *Server) drop(c *conn) {
 	sock.Close(c.fd)
+	s.forget(c)
+}
+
+// forget gives the slot of c back. It holds that its descriptor is closed.
+func (s *Server) forget(c *conn) {
+	if c.service != nil {
+		c.service.ended(s)
+	}
 	c.fd, c.service, c.head, c.pending = -1, nil, nil, nil
 	s.free = append(s.free, c.slot)
 }
@@ -155,12 +168,16 @@ func (s *Server) again(c *conn) {
 	}
 }
 
-// pattern is the pattern of a run with payloads of size bytes.
-func (s *Server) pattern(seed uint64, size int) *wire.Pattern {
-	if b := wire.BodySize(size); b > len(s.body) {
-		s.body = wire.NewBody(size)
+// pattern is the pattern of the run that o belongs to.
+func (s *Server) pattern(o wire.Order) *wire.Pattern {
+	longest := o.Size
+	if o.Sizes != nil {
+		longest = o.Sizes.Longest()
 	}
-	return wire.PatternOver(seed, s.body)
+	if b := wire.BodySize(longest); b > len(s.body) {
+		s.body = wire.NewBody(longest)
+	}
+	return wire.PatternOver(o.Seed, s.body)
 }
 
 func (s *Server) close() {

@@ -9,20 +9,30 @@ import (
 	"wsgate/bench/wire"
 )
 
-func (s *Server) service(o wire.Order) service {
+// service is what c asks for.
+func (s *Server) service(c *conn, o wire.Order) service {
 	switch o.Path {
 	case wire.PathSource:
-		return &source{pattern: s.pattern(o.Seed, o.Size), conn: o.Conn, size: o.Size}
+		return &source{pattern: s.pattern(o), conn: o.Conn, size: o.Size, sizes: o.Sizes}
 	case wire.PathSink:
-		k := &sink{pattern: s.pattern(o.Seed, o.Size), conn: o.Conn}
+		k := &sink{pattern: s.pattern(o), conn: o.Conn}
 		k.check.Start(k.pattern, o.Conn, o.Size)
+		if o.Sizes != nil {
+			k.check.Vary(o.Sizes)
+		}
 		return k
+	case wire.PathRoom:
+		return s.join(c, roomKey{o.Seed, o.Room})
+	case wire.PathSlow:
+		c.slowDown(o.Rate)
+	case wire.PathAbrupt:
+		return &abrupt{left: o.After, reset: o.Reset}
 	}
 	return echo{}
 }
 
 // echo sends every frame back as it comes, fragmented as it came.
-type echo struct{}
+type echo struct{ plain }
 
 func (echo) data(s *Server, _ *conn, h *ws.Header, chunk []byte, off int64, _ bool) {
 	if off == 0 {
@@ -35,16 +45,15 @@ func (echo) data(s *Server, _ *conn, h *ws.Header, chunk []byte, off int64, _ bo
 	s.out = append(s.out, chunk...)
 }
 
-func (echo) send(*Server, *conn) bool   { return false }
-func (echo) finish(*Server, *conn) bool { return false }
-
 // source sends messages for as long as the socket takes them. After the peer's
 // Close it completes the message it is in and sends a Close whose reason is
 // the number of messages sent, so that the receiver can tell whether it has all.
 type source struct {
+	plain
 	pattern  *wire.Pattern
 	conn     uint32
-	size     int
+	size     int         // of the next message, and without sizes of all
+	sizes    *wire.Sizes // or nil
 	seq      uint32
 	out      sock.Gather // the message being sent
 	stopping bool
@@ -92,6 +101,9 @@ func (f *source) send(s *Server, c *conn) (more bool) {
 
 // next makes the next message the one being sent.
 func (f *source) next() {
+	if f.sizes != nil {
+		f.size = f.sizes.Of(f.pattern, f.conn, f.seq)
+	}
 	head := wire.AppendHeader(f.out.Buffer(), ws.OpBinary, f.size, false, [4]byte{})
 	stamp := f.pattern.Stamp(f.conn, f.seq)
 	head = append(head, stamp[:min(f.size, wire.StampSize)]...)
@@ -109,6 +121,7 @@ func (f *source) farewell(s *Server, c *conn) {
 // sink checks what it is sent and acknowledges every message with its stamp
 // and what is wrong with it.
 type sink struct {
+	plain
 	pattern *wire.Pattern
 	conn    uint32
 	check   wire.Checker
@@ -129,6 +142,3 @@ func (k *sink) data(s *Server, _ *conn, h *ws.Header, chunk []byte, _ int64, las
 	s.out = append(s.out, stamp[:]...)
 	s.out = append(s.out, byte(v.Fault))
 }
-
-func (*sink) send(*Server, *conn) bool   { return false }
-func (*sink) finish(*Server, *conn) bool { return false }

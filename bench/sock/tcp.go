@@ -109,3 +109,7 @@ func Accept(listener int) (fd int, ok bool, err error) {
 
 // FinishWrites sends the end of stream; what the peer still sends can be read.
 func FinishWrites(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
+
+// SetReceiveBuffer asks for a receive buffer of n bytes, which the kernel
+// doubles, and ends its growing by itself.
+func SetReceiveBuffer(fd, n int) { _ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, n) }
