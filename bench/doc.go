@@ -4,7 +4,7 @@
 // cmd/wsbench.
 //
 //	load      drives a target, checks every reply, histograms
-//	backend   the server behind the gateway: echo, source, sink
+//	backend   the server behind the gateway: echo, source, sink, room, slow, abrupt
 //	wire      what both agree on: content of messages, frames, paths
 //	sock      the only raw system calls: sockets and epoll
 //	rivals    configurations of the gateways, a reason beside each line

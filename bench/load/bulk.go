@@ -12,7 +12,10 @@ import (
 type down struct{ quiet }
 
 func (*down) latencyOf() string { return "between two messages of a connection" }
-func (*down) path() string      { return wire.PathSource }
+
+func (d *down) order(c *conn) wire.Order {
+	return wire.Order{Path: wire.PathSource, Conn: c.id, Seed: d.l.seed, Size: d.l.cfg.Size, Sizes: d.l.cfg.dist()}
+}
 
 // due is unknown until the source has told how many it sent.
 func (*down) due(*conn) int { return 0 }
@@ -27,7 +30,7 @@ func (d *down) data(c *conn, chunk []byte, end bool) {
 	now := d.l.now()
 	if d.l.measuring {
 		record(d.l.latency, now-c.last)
-		d.l.units++
+		d.l.unit(c.id, c.check.Next()-1)
 	}
 	c.last = now
 }
@@ -45,37 +48,54 @@ func (d *down) farewell(c *conn, why []byte) {
 	}
 }
 
-// up keeps InFlight large messages under way to the sink. The shared body is
-// masked once, with one key for all frames: masking each frame anew would
-// cost the kit more than sending it.
+// masked sends messages straight from a shared body that is masked once, with
+// one key for all frames: masking each frame anew would cost the kit more than
+// sending it.
+type masked struct {
+	key  [4]byte
+	bare *wire.Pattern // for the stamps
+	body *wire.Pattern // over the masked body
+}
+
+func newMasked(l *loop) masked {
+	key, body := l.mask(), slices.Clone(l.body)
+	ws.Cipher(body, key, 0)
+	return masked{key: key, bare: l.pattern, body: wire.PatternOver(l.seed, body)}
+}
+
+// begin makes message seq of conn, of size bytes, the one that c sends. It
+// holds that c.bulk is empty.
+func (m *masked) begin(c *conn, conn, seq uint32, size int) {
+	head := wire.AppendHeader(c.bulk.Buffer(), ws.OpBinary, size, true, m.key)
+	stamp := m.bare.Stamp(conn, seq)
+	ws.Cipher(stamp[:], m.key, 0)
+	c.bulk.Set(append(head, stamp[:min(size, wire.StampSize)]...), m.body.Body(conn, seq, size))
+}
+
+// up keeps InFlight large messages under way to the sink.
 type up struct {
 	quiet
-	key    [4]byte
-	masked *wire.Pattern // over the masked body
+	masked
 }
 
-func newUp(base quiet) *up {
-	d := &up{quiet: base, key: base.l.mask()}
-	body := slices.Clone(base.l.body)
-	ws.Cipher(body, d.key, 0)
-	d.masked = wire.PatternOver(base.l.seed, body)
-	return d
-}
+func newUp(base quiet) *up { return &up{base, newMasked(base.l)} }
 
 func (*up) latencyOf() string { return "message begun to its acknowledgement" }
-func (*up) path() string      { return wire.PathSink }
-func (*up) replySize() int    { return wire.StampSize } // and one byte, the verdict
+
+func (d *up) order(c *conn) wire.Order {
+	return wire.Order{Path: wire.PathSink, Conn: c.id, Seed: d.l.seed, Size: d.l.cfg.Size, Sizes: d.l.cfg.dist()}
+}
+
+// expect waits for acknowledgements: a stamp, and one byte that is the verdict.
+func (d *up) expect(c *conn) { c.check.Start(d.l.pattern, c.id, wire.StampSize) }
 
 func (d *up) more(c *conn) bool {
 	l := d.l
 	if c.state != open || l.begin == 0 || l.stopping || c.outstanding() >= l.cfg.InFlight {
 		return false
 	}
-	head := wire.AppendHeader(c.bulk.Buffer(), ws.OpBinary, l.cfg.Size, true, d.key)
-	stamp := l.pattern.Stamp(c.id, c.sent)
-	ws.Cipher(stamp[:], d.key, 0)
 	c.remember(l.now())
-	c.bulk.Set(append(head, stamp[:]...), d.masked.Body(c.id, c.sent, l.cfg.Size))
+	d.begin(c, c.id, c.sent, l.sizeOf(c.id, c.sent))
 	c.sent++
 	return true
 }
@@ -107,7 +127,7 @@ func (d *up) data(c *conn, chunk []byte, end bool) {
 	d.verdict(c, seq, wire.Fault(c.status), whole)
 	if l.measuring {
 		record(l.latency, l.now()-c.dueAt(seq))
-		l.units++
+		l.unit(c.id, seq)
 	}
 	if l.stopping {
 		d.stop(c)

@@ -24,10 +24,13 @@ const (
 	Churn Mode = "churn"
 	Down  Mode = "down"
 	Up    Mode = "up"
+
+	Fanout Mode = "fanout"
+	Storm  Mode = "storm"
 )
 
 // modes are all of them.
-var modes = []Mode{Echo, Rate, Idle, Churn, Down, Up}
+var modes = []Mode{Echo, Rate, Idle, Churn, Down, Up, Fanout, Storm}
 
 // Config is one run. The zero value of a field is its default.
 type Config struct {
@@ -35,11 +38,15 @@ type Config struct {
 	Mode     Mode          // default Echo
 	Conns    int           // connections; default 100
 	InFlight int           // messages under way a connection, in echo and up; default 1
-	Rate     float64       // messages a second over all connections, in rate
+	Rate     float64       // messages a second over all connections, in rate; over all rooms, in fanout: 0 is a closed loop
+	Trickle  float64       // messages a second over all connections while they are held, in idle; default none
+	Room     int           // members of a room, in fanout; default all connections
+	Storms   int           // how often all connections drop, in storm; default 3
 	Size     int           // payload bytes a message; default 64, -1 means empty
+	Sizes    *Sizes        // in place of Size: see ReadSizes
 	Warmup   time.Duration // before the measured time; zero for none
-	Duration time.Duration // measured; default 5s
-	Timeout  time.Duration // for an upgrade, and for what is due at the end; default 10s
+	Duration time.Duration // measured; default 5s. A storm takes the time that it takes
+	Timeout  time.Duration // for an upgrade, for what is due at the end, for all to come back after a storm; default 10s
 	Sources  []netip.Addr  // local addresses in turn; none: the kernel chooses
 	Loops    int           // event loops; default 1
 	Opening  int           // connections being opened at a time; default 128
@@ -54,9 +61,10 @@ type Config struct {
 
 // Progress is the state of a run under way.
 type Progress struct {
-	Phase  string // "opening", "running" or "closing"
+	Phase  string // "opening", "running", "storm 2 of 3" or "closing"
 	Open   int64  // connections
-	Units  int64  // since the start, warm-up included
+	Unit   string // what Units counts
+	Units  int64  // since the start, or since the warm-up was over
 	Faults int64
 }
 
@@ -78,7 +86,11 @@ func (c *Config) defaults() {
 	}
 	def(&c.Conns, 100)
 	def(&c.InFlight, 1)
-	def(&c.Size, 64)
+	if c.Sizes == nil {
+		def(&c.Size, 64)
+	}
+	def(&c.Room, c.Conns)
+	def(&c.Storms, 3)
 	def(&c.Loops, 1)
 	def(&c.Opening, 128)
 	if c.Size < 0 {
@@ -105,12 +117,31 @@ func (c *Config) validate() error {
 	check(c.InFlight > 0 && c.InFlight <= 1<<16, "in flight: %d is not between 1 and 65536", c.InFlight)
 	check(c.Size <= wire.MaxSize, "size: %d is over %d", c.Size, wire.MaxSize)
 	check(c.Mode != Rate || c.Rate > 0, "rate: the mode needs messages a second, above 0")
-	check(c.Mode != Up && c.Mode != Down || c.Size >= wire.StampSize, "size: %d is below %d, and bulk messages carry a stamp", c.Size, wire.StampSize)
+	c.checkSizes(check)
+	c.checkModes(check)
 	check(c.Loops > 0 && c.Loops <= c.Conns, "loops: %d is not between 1 and the number of connections", c.Loops)
 	check(c.Opening > 0, "opening: %d is below 1", c.Opening)
 	check(c.Warmup >= 0 && c.Duration > 0 && c.Timeout > 0, "durations must be above 0")
 	return errors.Join(errs...)
 }
+
+// checkModes checks what one mode alone reads.
+func (c *Config) checkModes(check func(ok bool, format string, args ...any)) {
+	check(c.Rate >= 0 && c.Trickle >= 0, "rate and trickle: messages a second are not below 0")
+	check(c.Trickle == 0 || c.Mode == Idle, "trickle: it belongs to idle, not to %s", c.Mode)
+	check(c.Storms > 0, "storms: %d is below 1", c.Storms)
+	if c.Mode != Fanout {
+		return
+	}
+	if c.Room < 1 || c.Room > c.Conns || c.Conns%c.Room != 0 {
+		check(false, "room: rooms of %d cannot be filled by %d connections", c.Room, c.Conns)
+		return
+	}
+	check(c.Loops <= c.Conns/c.Room, "loops: %d are more than the rooms, %d, and a room belongs to one loop", c.Loops, c.Conns/c.Room)
+}
+
+// paced reports whether messages are sent at fixed times.
+func (c *Config) paced() bool { return c.Mode == Rate || c.Mode == Fanout && c.Rate > 0 }
 
 // resolve reads the URL. A host name is looked up once.
 func (c *Config) resolve() (t target, err error) {

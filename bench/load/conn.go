@@ -1,6 +1,8 @@
 package load
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 
@@ -102,9 +104,14 @@ func (l *loop) dialDue() {
 		if l.stopping {
 			return
 		}
-		l.live++
-		l.dial(c)
+		l.reopen(c)
 	}
+}
+
+// reopen dials in the place of c, which has ended.
+func (l *loop) reopen(c *conn) {
+	l.live++
+	l.dial(c)
 }
 
 // dial starts a connection in the place of c, which is empty.
@@ -127,7 +134,7 @@ func (l *loop) dial(c *conn) {
 	l.opening++
 	c.state = connecting
 	if err != nil {
-		l.fail(c, "connect", "%v", err)
+		l.unopened(c, "connect", err)
 		return
 	}
 	c.fd = fd
@@ -229,15 +236,14 @@ func (l *loop) again(c *conn) {
 // ended; how, the write tells.
 func (l *loop) request(c *conn) {
 	c.key = wire.Key(uint64(c.id) ^ l.seed)
-	order := wire.Order{Path: l.driver.path(), Conn: c.id, Seed: l.seed, Size: l.cfg.Size}
-	target := order.Target(l.target.path)
+	target := l.driver.order(c).Target(l.target.path)
 	if l.cfg.Path != "" {
 		target = l.cfg.Path
 	}
 	l.out = wire.AppendRequest(l.out[:0], l.target.host, target, c.key)
 	n, o := sock.Write(c.fd, l.out)
 	if o.Gone() {
-		l.fail(c, "connect", "connection %d: %v", c.id, o.Err())
+		l.unopened(c, "connect", o.Err())
 		return
 	}
 	if n < len(l.out) {
@@ -258,7 +264,7 @@ func (l *loop) accepted(c *conn) {
 	l.failures = 0
 	l.pub.open.Add(1)
 	c.dec.Start(true)
-	c.check.Start(l.pattern, c.id, l.driver.replySize())
+	l.driver.expect(c)
 	switch {
 	case l.stopping:
 		l.driver.stop(c)
@@ -291,25 +297,46 @@ func (l *loop) frame(op ws.OpCode, payload []byte) {
 func (l *loop) gone(c *conn, o sock.Outcome) {
 	switch {
 	case c.state == upgrading:
-		l.fail(c, "upgrade", "connection %d ended before its 101: %s", c.id, reason(o))
+		l.unopened(c, "upgrade", fmt.Errorf("ended before its 101: %w", cause(o)))
 	case c.closed && !c.dec.Inside() && c.state == closing:
 		// Both Closes have been passed on: how the socket ends loses nothing.
 		l.closed++
 		l.release(c)
 		l.driver.ended(c, true)
-	default:
+	case !l.borne(c, cause(o)):
 		if n := l.driver.due(c); n > 0 {
 			l.faultN("lost", int64(n), "connection %d: %d replies never came", c.id, n)
 		}
-		l.fail(c, "cut", "connection %d ended without a Close: %s", c.id, reason(o))
+		l.fail(c, "cut", "connection %d ended without a Close: %v", c.id, cause(o))
 	}
 }
 
-func reason(o sock.Outcome) string {
+// errEndOfStream is a connection that the peer ended without a Close.
+var errEndOfStream = errors.New("end of stream")
+
+// cause is why a connection is gone.
+func cause(o sock.Outcome) error {
 	if err := o.Err(); err != nil {
-		return err.Error()
+		return err
 	}
-	return "end of stream"
+	return errEndOfStream
+}
+
+// unopened takes the end of an attempt to open c.
+func (l *loop) unopened(c *conn, name string, err error) {
+	if !l.borne(c, err) {
+		l.fail(c, name, "connection %d: %v", c.id, err)
+	}
+}
+
+// borne ends c without a fault, where the mode bears that it fails.
+func (l *loop) borne(c *conn, err error) bool {
+	if !l.driver.bears(c, err) {
+		return false
+	}
+	l.release(c)
+	l.driver.ended(c, false)
+	return true
 }
 
 // fail ends c with a fault.

@@ -8,10 +8,26 @@
 //	echo   closed loop: InFlight messages of each connection are under way at any time
 //	rate   open loop: Rate messages a second over all connections, evenly
 //	       spaced; latency counts from the moment a message was due, sent or not
-//	idle   opens and holds; afterwards every connection must answer one message
+//	idle   opens and holds, with Trickle messages a second where asked for;
+//	       afterwards every connection must answer one message
 //	churn  connect, upgrade, one echo, close; again and again on Conns places
 //	down   the server sends messages of Size bytes as fast as they are read
 //	up     InFlight messages of Size bytes under way to the server, which checks them
+//	fanout rooms of Room connections, and in each one message at a time under
+//	       way to all members, the members sending in turn; with a Rate, messages
+//	       fall due at fixed times, and wait while their room is busy
+//	storm  all connections drop at once, by a close of the socket without a Close
+//	       frame, and reconnect until each has had an echo; Storms times
+//
+// The unit of fanout is a delivery: one message that reached one member. In a
+// storm a failed attempt (refused, reset, timeout, a status other than 101, an
+// end before the echo) is reported by name and repeated after 20 ms; an attempt
+// without an answer is given up after a third of Timeout. Only what is not back
+// within Timeout is a fault, and what breaks the protocol or the echo.
+//
+// Payloads have Size bytes, or sizes drawn from a histogram: see [ReadSizes].
+// Which size a message has follows from its connection and number, so that its
+// receiver knows it too.
 //
 // A fault (lost, doubled, reordered, corrupt or foreign message, connection ended
 // early, refused upgrade) is counted by name in the report; a run with faults

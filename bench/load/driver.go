@@ -12,16 +12,17 @@ import (
 type driver interface {
 	unit() string      // what the loop's units count
 	latencyOf() string // what its latencies are
-	path() string      // of the backend
-	replySize() int    // payload bytes of what comes back
 	opensFirst() bool  // open every connection before any starts
 
+	order(c *conn) wire.Order             // what c asks of the backend
+	expect(c *conn)                       // c is open: make its checker ready
 	start(c *conn)                        // c is open and traffic may begin
 	stop(c *conn)                         // no more traffic: bring c to its end
 	data(c *conn, chunk []byte, end bool) // payload came; end: the message is complete
 	more(c *conn) bool                    // c can take a large message: make it c.bulk
 	due(c *conn) int                      // replies that c still has to get
 	farewell(c *conn, why []byte)         // the answer to our Close
+	bears(c *conn, err error) bool        // c fails with err: that is no fault in this mode
 	ended(c *conn, clean bool)            // the socket is closed
 	tick(now int64) (next int64)          // between the turns; when to call again
 }
@@ -30,17 +31,27 @@ func newDriver(l *loop) driver {
 	base := quiet{l}
 	switch l.cfg.Mode {
 	case Rate:
-		return &rate{echoing: echoing{base}, step: float64(l.cfg.Loops) * 1e9 / l.cfg.Rate, phase: float64(l.index) * 1e9 / l.cfg.Rate}
+		return &rate{echoing: echoing{base}, pace: l.newPace(l.cfg.Rate)}
 	case Idle:
-		return &idle{echoing{base}}
+		return newIdle(echoing{base})
 	case Churn:
 		return &churn{echoing{base}}
 	case Down:
 		return &down{base}
 	case Up:
 		return newUp(base)
+	case Fanout:
+		return newFanout(echoing{base})
+	case Storm:
+		return newStorm(echoing{base})
 	}
 	return &echo{echoing{base}}
+}
+
+// A reporter is a driver with something to report that other modes have not.
+// It is asked once for all loops, which have ended and have such drivers too.
+type reporter interface {
+	report(r *Report, loops []*loop)
 }
 
 // never is a time that does not come.
@@ -49,16 +60,28 @@ const never = int64(1) << 62
 // quiet is what the modes have in common: a driver that does nothing.
 type quiet struct{ l *loop }
 
-func (quiet) unit() string           { return "message" }
-func (quiet) path() string           { return wire.PathEcho }
-func (q quiet) replySize() int       { return q.l.cfg.Size }
-func (quiet) opensFirst() bool       { return true }
-func (quiet) start(*conn)            {}
-func (quiet) more(*conn) bool        { return false }
-func (quiet) due(c *conn) int        { return max(c.outstanding(), 0) }
-func (quiet) farewell(*conn, []byte) {}
-func (quiet) ended(*conn, bool)      {}
-func (quiet) tick(int64) int64       { return never }
+func (quiet) unit() string            { return "message" }
+func (quiet) opensFirst() bool        { return true }
+func (quiet) start(*conn)             {}
+func (quiet) more(*conn) bool         { return false }
+func (quiet) due(c *conn) int         { return max(c.outstanding(), 0) }
+func (quiet) farewell(*conn, []byte)  {}
+func (quiet) bears(*conn, error) bool { return false }
+func (quiet) ended(*conn, bool)       {}
+func (quiet) tick(int64) int64        { return never }
+
+func (quiet) order(c *conn) wire.Order { return wire.Order{Path: wire.PathEcho, Conn: c.id} }
+
+// expect waits for messages of c, from the first on, of the run's sizes.
+func (q quiet) expect(c *conn) { q.follow(c, c.id) }
+
+// follow has c get the messages of conn, from the first on.
+func (q quiet) follow(c *conn, conn uint32) {
+	c.check.Start(q.l.pattern, conn, q.l.cfg.Size)
+	if s := q.l.cfg.dist(); s != nil {
+		c.check.Vary(s)
+	}
+}
 
 // stop closes c once everything under way has come back.
 func (q quiet) stop(c *conn) {
@@ -74,10 +97,10 @@ type echoing struct{ quiet }
 func (e echoing) emit(c *conn, due int64) {
 	l := e.l
 	c.remember(due)
-	m := l.mask()
-	l.out = wire.AppendHeader(l.out, ws.OpBinary, l.cfg.Size, true, m)
+	m, size := l.mask(), l.sizeOf(c.id, c.sent)
+	l.out = wire.AppendHeader(l.out, ws.OpBinary, size, true, m)
 	at := len(l.out)
-	l.out = l.pattern.Append(l.out, c.id, c.sent, l.cfg.Size)
+	l.out = l.pattern.Append(l.out, c.id, c.sent, size)
 	ws.Cipher(l.out[at:], m, 0)
 	c.sent++
 }
@@ -122,7 +145,7 @@ func (d *echo) data(c *conn, chunk []byte, end bool) {
 	now := d.l.now()
 	if d.l.measuring {
 		record(d.l.latency, now-c.dueAt(seq))
-		d.l.units++
+		d.l.unit(c.id, seq)
 	}
 	if d.l.stopping {
 		d.stop(c)
@@ -130,22 +153,6 @@ func (d *echo) data(c *conn, chunk []byte, end bool) {
 	}
 	for c.state == open && c.outstanding() < d.l.cfg.InFlight {
 		d.emit(c, now)
-	}
-}
-
-// idle holds its connections; in the end each has to answer one message.
-type idle struct{ echoing }
-
-func (*idle) unit() string      { return "connection" }
-func (*idle) latencyOf() string { return "the message after the hold to its echo" }
-
-func (d *idle) stop(c *conn) { d.emit(c, d.l.now()) }
-
-func (d *idle) data(c *conn, chunk []byte, end bool) {
-	if seq, ok := d.receive(c, chunk, end); ok {
-		record(d.l.latency, d.l.now()-c.dueAt(seq))
-		d.l.units++
-		d.l.sendClose(c)
 	}
 }
 
@@ -168,7 +175,7 @@ func (d *churn) ended(c *conn, clean bool) {
 	l := d.l
 	if clean && l.measuring {
 		record(l.latency, l.now()-c.dialed)
-		l.units++
+		l.unit(c.id, 0)
 	}
 	if !l.stopping {
 		l.redial(c)

@@ -69,12 +69,27 @@ func cross(g *faulty, at int) func(conn, n int, f ws.Frame) []ws.Frame {
 	}
 }
 
+// again sends frame at of connection 1 once more behind the next.
+func again(g *faulty, at int) func(conn, n int, f ws.Frame) []ws.Frame {
+	return func(conn, n int, f ws.Frame) []ws.Frame {
+		switch {
+		case conn == 1 && n == at:
+			g.held = []ws.Frame{f}
+		case conn == 1 && n == at+1:
+			return append([]ws.Frame{f}, g.held...)
+		}
+		return []ws.Frame{f}
+	}
+}
+
 // TestFaultsAreFound makes each fault at a message that comes in every run,
 // however little of its time the machine gives it.
 func TestFaultsAreFound(t *testing.T) {
 	echo := Config{Mode: Echo, Conns: 3, InFlight: 4}
 	down := Config{Mode: Down, Conns: 3, Size: 20_000}
 	up := Config{Mode: Up, Conns: 3, Size: 20_000, InFlight: 3}
+	room := Config{Mode: Fanout, Conns: 3}
+	rooms := Config{Mode: Fanout, Conns: 6, Room: 1} // connections 0 and 1 are in different ones
 	type change = func(conn, n int, f ws.Frame) []ws.Frame
 	tests := []struct {
 		name     string
@@ -112,11 +127,25 @@ func TestFaultsAreFound(t *testing.T) {
 		{"up: doubled", up, nil, func(*faulty) change { return once(1, double) }, "duplicate"},
 		{"up: corrupt", up, nil, func(*faulty) change { return once(1, flip) }, "corrupt"},
 		{"up: swapped", up, nil, func(g *faulty) change { return swap(g, 1) }, "reordered"},
+		{"fanout: dropped", room, func(*faulty) change { return once(1, drop) }, nil, "lost"},
+		{"fanout: message dropped", room, nil, func(*faulty) change { return once(0, drop) }, "lost"},
+		{"fanout: doubled", room, func(*faulty) change { return once(1, double) }, nil, "duplicate"},
+		{"fanout: message doubled", room, nil, func(*faulty) change { return once(0, double) }, "duplicate"},
+		{"fanout: an old one again", room, func(g *faulty) change { return again(g, 1) }, nil, "duplicate"},
+		{"fanout: corrupt", room, func(*faulty) change { return once(1, flip) }, nil, "corrupt"},
+		{"fanout: shortened", room, func(*faulty) change { return once(1, shortenIt) }, nil, "corrupt"},
+		{"fanout: to another room", rooms, func(g *faulty) change { return cross(g, 0) }, nil, "foreign"},
+		{"fanout: never sent", Config{Mode: Fanout, Conns: 3, Rate: 20}, func(*faulty) change { return once(0, invent) }, nil, "unasked"},
+		{"fanout: a member is cut off", room, func(*faulty) change { return once(1, reset) }, nil, "cut"},
+		{"fanout: at a rate, dropped", Config{Mode: Fanout, Conns: 3, Rate: 1000}, func(*faulty) change { return once(5, drop) }, nil, "lost"},
+		{"idle: trickle dropped", Config{Mode: Idle, Conns: 3, Trickle: 1000}, func(*faulty) change { return once(2, drop) }, nil, "lost"},
+		{"idle: trickle corrupt", Config{Mode: Idle, Conns: 3, Trickle: 1000}, func(*faulty) change { return once(2, flip) }, nil, "corrupt"},
 		{"up: acknowledgement dropped", up, func(*faulty) change { return once(1, drop) }, nil, "lost"},
 	}
+	leaks(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			leaks(t)
+			t.Parallel()
 			g := &faulty{}
 			if tt.down != nil {
 				g.down = tt.down(g)
@@ -125,7 +154,10 @@ func TestFaultsAreFound(t *testing.T) {
 				g.up = tt.up(g)
 			}
 			c := quickly(g.listen(t), tt.cfg)
-			c.Timeout = time.Second // what a lost reply is waited for
+			if c.Mode == Churn {
+				c.Duration = 300 * time.Millisecond // or the end may come before the first message
+			}
+			c.Timeout = time.Second / 2 // what a lost reply is waited for
 			r := mustRun(t, c)
 			if r.Faults[tt.want] == 0 {
 				t.Fatalf("want %q, got %v %q", tt.want, r.Faults, r.Examples)

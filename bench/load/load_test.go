@@ -54,10 +54,18 @@ func TestModes(t *testing.T) {
 		"down small":       {Mode: Down, Conns: 2, Size: 16},
 		"up":               {Mode: Up, Conns: 3, Size: 65536, InFlight: 2},
 		"up small":         {Mode: Up, Conns: 3, Size: 20, InFlight: 8},
+		"fanout":           {Mode: Fanout, Conns: 20},
+		"fanout of one":    {Mode: Fanout, Conns: 3, Room: 1},
+		"fanout in rooms":  {Mode: Fanout, Conns: 15, Room: 5, Loops: 2},
+		"fanout of much":   {Mode: Fanout, Conns: 4, Room: 2, Size: 300_000},
+		"fanout of little": {Mode: Fanout, Conns: 4, Size: 3},
+		"fanout at a rate": {Mode: Fanout, Conns: 12, Room: 3, Rate: 500, Loops: 2},
+		"idle, a trickle":  {Mode: Idle, Conns: 7, Trickle: 300, Loops: 2},
 	}
+	leaks(t)
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
-			leaks(t)
+			t.Parallel()
 			c.Sources = sources(t)
 			begins, ends := 0, 0
 			c.Begin, c.End = func() { begins++ }, func() { ends++ }
@@ -139,7 +147,7 @@ func TestSilentTargetTimesOut(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
-	for _, mode := range []Mode{Echo, Rate, Idle, Churn, Down, Up} {
+	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
 			leaks(t)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -161,7 +169,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"scheme":  func(c *Config) { c.URL = "http://127.0.0.1:1" },
 		"tls":     func(c *Config) { c.URL = "wss://127.0.0.1:1" },
 		"host":    func(c *Config) { c.URL = "ws://:x" },
-		"mode":    func(c *Config) { c.Mode = "storm" },
+		"mode":    func(c *Config) { c.Mode = "breeze" },
 		"rate":    func(c *Config) { c.Mode = Rate },
 		"size":    func(c *Config) { c.Size = 1 << 30 },
 		"stamp":   func(c *Config) { c.Mode, c.Size = Down, 8 },

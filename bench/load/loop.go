@@ -44,11 +44,12 @@ type loop struct {
 	in, out []byte // scratch of one connection's turn
 	rng     uint64 // for masks
 
-	opened, closed, answered, units int64
-	latency, upgrade                *hdrhistogram.Histogram
-	faults                          map[string]int64
-	examples                        []string
-	cpuBegin, cpuEnd                int64
+	opened, closed, answered int64
+	units, bytes             int64 // completed; their payload
+	latency, upgrade         *hdrhistogram.Histogram
+	faults                   map[string]int64
+	examples                 []string
+	cpuBegin, cpuEnd         int64
 
 	pub struct{ open, units, faults atomic.Int64 }
 }
@@ -69,10 +70,10 @@ func newLoop(r *run, index, conns int) (*loop, error) {
 		rng: r.seed + uint64(index)*0x9e3779b97f4a7c15 | 1, latency: newHistogram(), upgrade: newHistogram(),
 		faults: map[string]int64{}, live: conns,
 	}
-	l.driver = newDriver(l)
 	for i := range conns {
 		l.conns = append(l.conns, &conn{fd: -1, slot: int32(i)})
 	}
+	l.driver = newDriver(l)
 	return l, nil
 }
 
@@ -175,7 +176,7 @@ func (l *loop) schedule(opened *sync.WaitGroup) (next int64) {
 			return next
 		}
 	}
-	if l.live == 0 && len(l.dialing) == 0 && !l.stopping {
+	if l.live == 0 && len(l.dialing) == 0 && !l.stopping && l.cfg.Mode != Storm {
 		// Nobody is left to measure.
 		l.begin, l.end = min(l.begin, now), now
 	}
@@ -218,7 +219,7 @@ func (l *loop) startAll() {
 
 func (l *loop) beginMeasure() {
 	l.measuring = true
-	l.units = 0
+	l.units, l.bytes = 0, 0
 	l.latency.Reset()
 	if l.index == 0 {
 		if l.cfg.Begin != nil {
@@ -227,7 +228,10 @@ func (l *loop) beginMeasure() {
 		l.cpuBegin = processCPU()
 	}
 	l.began = l.now()
-	if l.cfg.Mode != Rate {
+	switch {
+	case l.cfg.Mode == Storm:
+		l.end = never // until all are back, or the time for it is over
+	case !l.cfg.paced():
 		// However late the machine let us begin, the measured time is whole.
 		// At fixed times it is what falls due in it that counts.
 		l.end = l.began + int64(l.cfg.Duration)

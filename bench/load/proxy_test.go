@@ -65,7 +65,8 @@ func serve(t *testing.T) string {
 // both from 0.
 type faulty struct {
 	down, up func(conn, n int, f ws.Frame) []ws.Frame
-	head     func(conn int, head []byte) []byte // of the response
+	head     func(conn int, head []byte) []byte    // of the response
+	accepted func(l net.Listener, c net.Conn) bool // whether c goes on to the backend; else it hangs
 
 	backend string
 	mu      sync.Mutex
@@ -90,6 +91,10 @@ func (g *faulty) listen(t *testing.T) (url string) {
 			c, err := l.Accept()
 			if err != nil {
 				return
+			}
+			if g.accepted != nil && !g.accepted(l, c) {
+				wg.Go(func() { _, _ = io.Copy(io.Discard, c); c.Close() })
+				continue
 			}
 			g.mu.Lock()
 			id := g.conns

@@ -5,8 +5,37 @@ package load
 // stalls pays for every message that it held up (no coordinated omission).
 type rate struct {
 	echoing
+	pace
+}
+
+// pace is when the messages of one loop fall due, evenly spaced over all loops.
+type pace struct {
+	l           *loop
 	step, phase float64 // nanoseconds between two messages of this loop; to its first
-	sent        int64   // messages that were due so far
+	count       int64   // messages that were due so far
+}
+
+func (l *loop) newPace(perSecond float64) pace {
+	return pace{l: l, step: float64(l.cfg.Loops) * 1e9 / perSecond, phase: float64(l.index) * 1e9 / perSecond}
+}
+
+// dueNext is when the next message falls due.
+func (p *pace) dueNext() int64 {
+	return p.l.begin - int64(p.l.cfg.Warmup) + int64(p.phase+float64(p.count)*p.step)
+}
+
+// fall calls send for the messages that are due by now, at most burst of them,
+// and returns when the next one will be.
+func (p *pace) fall(now int64, send func(n, at int64)) (next int64) {
+	for range burst {
+		at := p.dueNext()
+		if at > now || at >= p.l.end {
+			return at
+		}
+		p.count++
+		send(p.count-1, at)
+	}
+	return p.dueNext()
 }
 
 // backlog is how many messages one connection may have under way. Beyond it
@@ -18,31 +47,22 @@ const burst = 256
 
 func (*rate) latencyOf() string { return "message due to echo received" }
 
-func (d *rate) dueNext() int64 {
-	return d.l.begin - int64(d.l.cfg.Warmup) + int64(d.phase+float64(d.sent)*d.step)
-}
+func (d *rate) tick(now int64) (next int64) { return d.fall(now, d.sendNth) }
 
-func (d *rate) tick(now int64) (next int64) {
-	l := d.l
-	for range burst {
-		at := d.dueNext()
-		if at > now || at >= l.end {
-			return at
-		}
-		c := l.conns[d.sent%int64(len(l.conns))]
-		d.sent++
-		if c.state != open {
-			continue // that it ended is a fault already
-		}
-		if c.outstanding() >= backlog {
-			l.faultN("overload", 1, "connection %d: %d messages under way", c.id, backlog)
-			continue
-		}
-		l.out = l.out[:0]
-		d.emit(c, at)
-		l.finishTurn(c)
+// sendNth sends the nth message of all: the connections have their turns.
+func (e echoing) sendNth(n, at int64) {
+	l := e.l
+	c := l.conns[n%int64(len(l.conns))]
+	if c.state != open {
+		return // that it ended is a fault already
 	}
-	return d.dueNext()
+	if c.outstanding() >= backlog {
+		l.faultN("overload", 1, "connection %d: %d messages under way", c.id, backlog)
+		return
+	}
+	l.out = l.out[:0]
+	e.emit(c, at)
+	l.finishTurn(c)
 }
 
 func (d *rate) data(c *conn, chunk []byte, end bool) {
@@ -57,7 +77,7 @@ func (d *rate) data(c *conn, chunk []byte, end bool) {
 		record(l.latency, l.now()-due)
 	}
 	if l.measuring {
-		l.units++
+		l.unit(c.id, seq)
 	}
 	if l.stopping {
 		d.stop(c)

@@ -21,7 +21,7 @@ func (l *loop) take(c *conn, b []byte) {
 		}
 		n, err := wire.ParseAccepted(b, c.key)
 		if err != nil {
-			l.fail(c, "upgrade", "connection %d: %v", c.id, err)
+			l.unopened(c, "upgrade", err)
 			return
 		}
 		if n == 0 {
@@ -79,6 +79,9 @@ func (l *loop) takeControl(c *conn, h *ws.Header) {
 		c.closed = true
 		code, why := ws.ParseCloseFrameData(payload)
 		if c.state != closing {
+			if l.borne(c, errClose) {
+				return
+			}
 			if n := l.driver.due(c); n > 0 {
 				l.faultN("lost", int64(n), "connection %d: %d replies never came", c.id, n)
 			}

@@ -1,10 +1,12 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -51,7 +53,10 @@ type Report struct {
 	Conns    int     `json:"connections"`
 	InFlight int     `json:"in_flight,omitempty"`
 	Rate     float64 `json:"rate,omitempty"`
-	Size     int     `json:"size_bytes"`
+	Trickle  float64 `json:"trickle_rate,omitempty"`
+	Size     int     `json:"size_bytes"` // the mean, rounded, of Sizes
+
+	Sizes *SizesReport `json:"sizes,omitempty"` // with sizes from a file
 
 	Opened      int64   `json:"opened"`       // connections that were upgraded
 	OpenSeconds float64 `json:"open_seconds"` // until all were, in modes that open first
@@ -59,7 +64,7 @@ type Report struct {
 	Answered    int64   `json:"answered"`     // right messages received, all phases
 
 	Seconds   float64 `json:"seconds"` // measured time
-	Unit      string  `json:"unit"`    // what Units counts: "message", "cycle" or "connection"
+	Unit      string  `json:"unit"`    // what Units counts: "message", "cycle", "connection", "delivery" or "reconnect"
 	Units     int64   `json:"units"`   // completed in the measured time
 	PerSecond float64 `json:"units_per_second"`
 	Bytes     int64   `json:"payload_bytes"` // of the units
@@ -67,6 +72,10 @@ type Report struct {
 	LatencyOf string  `json:"latency_of"`
 	Latency   Summary `json:"latency"`
 	Upgrade   Summary `json:"upgrade"` // from connect() to the verified 101
+
+	Held   *Summary      `json:"held,omitempty"` // in idle, the trickle: message due to echo received
+	Fanout *FanoutReport `json:"fanout,omitempty"`
+	Storm  *StormReport  `json:"storm,omitempty"`
 
 	Faults      map[string]int64 `json:"faults,omitempty"`
 	Examples    []string         `json:"fault_examples,omitempty"` // the first few, in words
@@ -99,14 +108,19 @@ func (r *Report) WriteText(w io.Writer) error {
 			_, err = fmt.Fprintf(w, "%-12s %s\n", name, fmt.Sprintf(format, args...))
 		}
 	}
-	line("target", "%s, %s, %d connections, %d byte payload", r.URL, r.Mode, r.Conns, r.Size)
+	payload := fmt.Sprintf("%d byte payload", r.Size)
+	if s := r.Sizes; s != nil {
+		payload = fmt.Sprintf("payloads of %d to %d bytes, %.0f in the mean, from %s", s.Shortest, s.Longest, s.Mean, s.File)
+	}
+	line("target", "%s, %s, %d connections, %s", r.URL, r.Mode, r.Conns, payload)
 	line("opened", "%d in %.2f s, %d closed cleanly", r.Opened, r.OpenSeconds, r.Closed)
-	line("measured", "%d %ss in %.2f s: %.0f/s, %.1f MB/s", r.Units, r.Unit, r.Seconds, r.PerSecond, float64(r.Bytes)/1e6/max(r.Seconds, 1e-9))
+	line("measured", "%s in %.2f s: %.0f/s, %.1f MB/s", Count(r.Units, r.Unit), r.Seconds, r.PerSecond, float64(r.Bytes)/1e6/max(r.Seconds, 1e-9))
 	summary := func(name string, s Summary, of string) {
 		if s.Count > 0 {
 			line(name, "p50 %.0f  p90 %.0f  p99 %.0f  p99.9 %.0f  max %.0f us (%s)", s.P50, s.P90, s.P99, s.P999, s.Max, of)
 		}
 	}
+	r.writeMode(line, summary)
 	summary("latency", r.Latency, r.LatencyOf)
 	summary("upgrade", r.Upgrade, "connect to 101")
 	if r.Units > 0 {
@@ -125,4 +139,36 @@ func (r *Report) WriteText(w io.Writer) error {
 		line("", "%s", e)
 	}
 	return err
+}
+
+// writeMode writes what one mode alone reports.
+func (r *Report) writeMode(line func(name, format string, args ...any), summary func(name string, s Summary, of string)) {
+	if r.Held != nil {
+		summary("held", *r.Held, fmt.Sprintf("message due to echo, %g/s", r.Trickle))
+	}
+	if f := r.Fanout; f != nil {
+		line("fan-out", "%d messages to all members, rooms: %d of %d", f.First.Count, f.Rooms, f.Members)
+		summary("first", f.First, "to the first receiver")
+		summary("median", f.Median, "to the median receiver")
+		summary("last", f.Last, "to the last receiver")
+	}
+	if s := r.Storm; s != nil {
+		var back []string
+		for _, t := range s.Seconds {
+			back = append(back, fmt.Sprintf("%.3f", t))
+		}
+		line("all back", "after %s s", cmp.Or(strings.Join(back, ", "), "-"))
+		line("attempts", "%d to connect", s.Attempts)
+		for _, name := range slices.Sorted(maps.Keys(s.Errors)) {
+			line("on the way", "%s: %d", name, s.Errors[name])
+		}
+	}
+}
+
+// Count is n units in words, as in "3 deliveries".
+func Count(n int64, unit string) string {
+	if stem, ok := strings.CutSuffix(unit, "y"); ok {
+		unit = stem + "ie"
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
 }

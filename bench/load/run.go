@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,9 @@ type run struct {
 
 	start atomic.Int64 // when traffic begins; 0 until every loop has opened its connections
 	stop  atomic.Bool  // the context has ended
-	phase atomic.Value // string, for progress
+
+	storms storms       // in the mode of that name
+	phase  atomic.Value // string, for progress
 }
 
 func (r *run) now() int64 { return int64(time.Since(r.base)) }
@@ -46,7 +49,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	r := &run{cfg: cfg, target: t, seed: rand.Uint64(), base: time.Now()}
-	r.body = wire.NewBody(cfg.Size)
+	r.body = wire.NewBody(cfg.longest())
 	r.pattern = wire.PatternOver(r.seed, r.body)
 	r.phase.Store("opening")
 	if err := r.makeLoops(); err != nil {
@@ -111,7 +114,7 @@ func (r *run) watch(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-tick.C:
-			p := Progress{Phase: r.phase.Load().(string)}
+			p := Progress{Phase: r.phase.Load().(string), Unit: r.loops[0].driver.unit()}
 			for _, l := range r.loops {
 				p.Open += l.pub.open.Load()
 				p.Units += l.pub.units.Load()
@@ -122,15 +125,19 @@ func (r *run) watch(done <-chan struct{}) {
 	}
 }
 
-// makeLoops deals the connections out to the loops.
+// makeLoops deals the connections out to the loops: in fan-out, whole rooms.
 func (r *run) makeLoops() error {
-	n := r.cfg.Loops
+	n, together := r.cfg.Loops, 1
+	if r.cfg.Mode == Fanout {
+		together = r.cfg.Room
+	}
+	hands := r.cfg.Conns / together
 	for i := range n {
-		conns := r.cfg.Conns / n
-		if i < r.cfg.Conns%n {
+		conns := hands / n
+		if i < hands%n {
 			conns++
 		}
-		l, err := newLoop(r, i, conns)
+		l, err := newLoop(r, i, conns*together)
 		if err != nil {
 			for _, l := range r.loops {
 				l.poll.Close()
@@ -147,7 +154,7 @@ func (r *run) report() *Report {
 	c := &r.cfg
 	lead := r.loops[0]
 	rep := &Report{
-		Mode: c.Mode, URL: c.URL, Conns: c.Conns, Rate: c.Rate, Size: c.Size,
+		Mode: c.Mode, URL: c.URL, Conns: c.Conns, Rate: c.Rate, Trickle: c.Trickle, Size: c.Size,
 		Unit: lead.driver.unit(), LatencyOf: lead.driver.latencyOf(),
 		Seconds:    float64(lead.ended-lead.began) / 1e9,
 		CPUSeconds: float64(lead.cpuEnd-lead.cpuBegin) / 1e9,
@@ -161,6 +168,7 @@ func (r *run) report() *Report {
 		rep.Closed += l.closed
 		rep.Answered += l.answered
 		rep.Units += l.units
+		rep.Bytes += l.bytes
 		rep.OpenSeconds = max(rep.OpenSeconds, float64(l.openedAt)/1e9)
 		latency.Merge(l.latency)
 		upgrade.Merge(l.upgrade)
@@ -172,11 +180,17 @@ func (r *run) report() *Report {
 		}
 		rep.Examples = append(rep.Examples, l.examples...)
 	}
-	rep.Bytes = rep.Units * int64(c.Size)
 	if rep.Seconds > 0 {
 		rep.PerSecond = float64(rep.Units) / rep.Seconds
 	}
 	rep.Latency, rep.Upgrade = summarize(latency), summarize(upgrade)
+	if c.Sizes != nil {
+		rep.Sizes = c.Sizes.report()
+		rep.Size = int(math.Round(rep.Sizes.Mean))
+	}
+	if d, ok := lead.driver.(reporter); ok {
+		d.report(rep, r.loops)
+	}
 	return rep
 }
 

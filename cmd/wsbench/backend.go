@@ -16,8 +16,18 @@ func backendCommand() *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "backend",
-		Short: "serves /echo, /source and /sink for the load generator",
-		Args:  cobra.NoArgs,
+		Short: "serves /echo, /source, /sink, /room, /slow and /abrupt",
+		Long: `Serves what the load generator asks for, by the last segment of the path:
+
+  /echo                      every frame comes back
+  /source, /sink             the ends of down and up
+  /room                      every message to all members of the room (fanout)
+  /slow?rate=BYTES           echo that reads so many bytes a second
+  /abrupt?after=N&how=rst    echo that ends after N messages without a Close,
+                             with RST or, by default, the end of stream
+
+The load generator asks for the last two with --path.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			addrs, err := parseListen(listen)
 			if err != nil {
