@@ -259,6 +259,23 @@ func TestReportForPeopleAndPrograms(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
+	r.Unit, r.Size = "delivery", 262
+	r.Sizes = &SizesReport{File: "a/file", Mean: 262, Shortest: 16, Longest: 1000}
+	r.Trickle, r.Held = 5, &Summary{Count: 1, P99: 21}
+	r.Fanout = &FanoutReport{Rooms: 3, Members: 4, First: Summary{Count: 7, P99: 22}, Median: Summary{Count: 7, P99: 23}, Last: Summary{Count: 7, P99: 24}}
+	r.Storm = &StormReport{Seconds: []float64{0.5, 1.25}, Attempts: 9, Errors: map[string]int64{"status 503": 2, "refused": 1}}
+	b.Reset()
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"100 deliveries in", "payloads of 16 to 1000 bytes, 262 in the mean, from a/file", "p99 21", "5/s)", "7 messages to all members, rooms: 3 of 4",
+		"p99 22", "p99 23", "p99 24", "after 0.500, 1.250 s", "9 to connect", "on the way   refused: 1\non the way   status 503: 2\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
 	js, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)

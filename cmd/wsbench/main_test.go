@@ -122,7 +122,7 @@ func TestExitCodes(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"load", "storm", "ws://" + addr}, 1, `mode "storm"`},
+		{[]string{"load", "breeze", "ws://" + addr}, 1, `mode "breeze"`},
 		{[]string{"load", "echo", "ws://" + addr, "--path", "/nowhere", "-c", "1", "--duration", "10ms"}, 1, "404"},
 		{[]string{"load", "echo"}, 1, "accepts 2 arg"},
 		{[]string{"load", "echo", "ws://" + addr, "--source", "x"}, 1, `source "x"`},
