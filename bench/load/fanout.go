@@ -26,6 +26,7 @@ type room struct {
 	sent    uint32      // messages begun; the next one's number
 	waiting fifo[int64] // when the messages that wait were due
 	sender  *conn       // still has to send the one under way
+	sentBy  *conn       // has begun to send it
 	turn    int         // the member that sends next
 
 	due       int64 // when the message under way was due
@@ -97,7 +98,7 @@ func (d *fanout) ask(n, at int64) {
 // send begins the next message of r. It holds that none is under way. Without
 // a member that is open it does nothing: that they ended is a fault already.
 func (d *fanout) send(r *room, due int64) {
-	r.owed, r.got, r.due = 0, 0, due
+	r.owed, r.got, r.due, r.sentBy = 0, 0, due, nil
 	for _, c := range r.members {
 		if c.state == open {
 			c.sent++
@@ -131,7 +132,7 @@ func (d *fanout) more(c *conn) bool {
 	if r.sender != c {
 		return false
 	}
-	r.sender = nil
+	r.sender, r.sentBy = nil, c
 	d.begin(c, r.id, r.sent-1, d.l.sizeOf(r.id, r.sent-1))
 	return true
 }
@@ -149,14 +150,8 @@ func (d *fanout) data(c *conn, chunk []byte, end bool) {
 	if l.measuring {
 		l.unit(r.id, seq)
 	}
-	switch r.got++; r.got {
-	case 1:
-		r.firstAt = now
-	case (r.owed + 1) / 2:
-		r.medianAt = now
-	}
-	if r.got == r.owed {
-		d.complete(r, now)
+	if seq == r.sent-1 && r.got < r.owed { // nobody waits for one whose sender has ended
+		d.arrived(r, now)
 	}
 	if l.stopping {
 		d.stop(c)
@@ -172,8 +167,17 @@ func (d *fanout) counts(r *room) bool {
 	return d.l.measuring
 }
 
-// complete takes the end of the message under way: every member has it.
-func (d *fanout) complete(r *room, now int64) {
+// arrived notes that one more member has the message under way.
+func (d *fanout) arrived(r *room, now int64) {
+	switch r.got++; r.got {
+	case 1:
+		r.firstAt = now
+	case (r.owed + 1) / 2:
+		r.medianAt = now
+	}
+	if r.got < r.owed {
+		return
+	}
 	if d.counts(r) {
 		record(d.first, r.firstAt-r.due)
 		record(d.median, max(r.medianAt, r.firstAt)-r.due)
@@ -199,16 +203,22 @@ func (d *fanout) stop(c *conn) {
 	}
 }
 
-// ended takes c out of its room: the others go on without it.
+// ended takes c out of its room: the others go on without it, and without the
+// message that it had begun to send.
 func (d *fanout) ended(c *conn, _ bool) {
 	r := d.room(c)
 	if r.sender == c {
 		d.pass(r)
 	}
-	if c.outstanding() <= 0 {
+	switch {
+	case r.got == r.owed: // none is under way
 		return
+	case r.sentBy == c:
+		r.owed = r.got
+	case c.outstanding() > 0:
+		r.owed--
 	}
-	if r.owed--; r.got == r.owed {
+	if r.got == r.owed {
 		d.goOn(r, d.l.now())
 	}
 }

@@ -177,6 +177,11 @@ func TestConfigIsChecked(t *testing.T) {
 		"conns":   func(c *Config) { c.Conns = -1 },
 		"family":  func(c *Config) { c.Sources = []netip.Addr{netip.MustParseAddr("::1")} },
 		"timeout": func(c *Config) { c.Timeout = -1 },
+		"room":    func(c *Config) { c.Mode, c.Conns, c.Room = Fanout, 10, 4 },
+		"no room": func(c *Config) { c.Mode, c.Room = Fanout, -1 },
+		"dealing": func(c *Config) { c.Mode, c.Conns, c.Room, c.Loops = Fanout, 10, 5, 3 },
+		"storms":  func(c *Config) { c.Mode, c.Storms = Storm, -1 },
+		"trickle": func(c *Config) { c.Trickle = 5 },
 	}
 	for name, spoil := range bad {
 		c := good

@@ -371,6 +371,25 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+func FuzzParseOrder(f *testing.F) {
+	for _, s := range []string{"/p/source?conn=1&seed=2&size=3", "/sink?conn=1&seed=2&sizes=16:1,99:2", "/room?seed=1&room=2", "/slow?rate=5", "/abrupt?after=3&how=rst", "/echo"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		o, err := ParseOrder(target)
+		if err != nil {
+			return
+		}
+		if o.Size < 0 || o.Size > MaxSize || o.Sizes != nil && o.Sizes.Longest() > MaxSize {
+			t.Fatalf("%q asks for too much: %+v", target, o)
+		}
+		back, err := ParseOrder(o.Target(""))
+		if err != nil || back.Target("") != o.Target("") {
+			t.Fatalf("%q is %+v, and back %+v, %v", target, o, back, err)
+		}
+	})
+}
+
 func TestNoAllocations(t *testing.T) {
 	p := NewPattern(1, 64)
 	var c Checker
