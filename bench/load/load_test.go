@@ -75,7 +75,8 @@ func TestModes(t *testing.T) {
 			if err := r.Err(); err != nil {
 				t.Fatalf("%v %q", err, r.Examples)
 			}
-			if r.Units == 0 || r.Opened < int64(r.Conns) || r.Closed != r.Opened || r.Answered == 0 || r.Upgrade.Count != r.Opened {
+			// At fixed times a machine that stands still passes over the measured time.
+			if r.Units == 0 && !c.paced() || r.Opened < int64(r.Conns) || r.Closed != r.Opened || r.Answered == 0 || r.Upgrade.Count != r.Opened {
 				t.Errorf("%+v", r)
 			}
 			if begins != 1 || ends != 1 || r.Seconds <= 0 {
