@@ -49,7 +49,7 @@ type Config struct {
 	Timeout  time.Duration // for an upgrade, for what is due at the end, for all to come back after a storm; default 10s
 	Sources  []netip.Addr  // local addresses in turn; none: the kernel chooses
 	Loops    int           // event loops; default 1
-	Opening  int           // connections being opened at a time; default 128
+	Opening  int           // connections being opened at a time, but in a storm; default 128
 	Path     string        // path of the request; empty: the backend's path for the mode
 
 	// Begin and End are called where the measured time begins and ends.

@@ -203,9 +203,9 @@ func (d *fanout) stop(c *conn) {
 	}
 }
 
-// ended takes c out of its room: the others go on without it, and without the
-// message that it had begun to send.
-func (d *fanout) ended(c *conn, _ bool) {
+// ended takes c out of its room: the others go on without it, and, when it was
+// cut off, without the message that it had begun to send.
+func (d *fanout) ended(c *conn, clean bool) {
 	r := d.room(c)
 	if r.sender == c {
 		d.pass(r)
@@ -213,7 +213,7 @@ func (d *fanout) ended(c *conn, _ bool) {
 	switch {
 	case r.got == r.owed: // none is under way
 		return
-	case r.sentBy == c:
+	case r.sentBy == c && !clean:
 		r.owed = r.got
 	case c.outstanding() > 0:
 		r.owed--
