@@ -42,6 +42,9 @@ func (o Outcome) Err() error {
 	return nil
 }
 
+// Lost is the outcome of a transport over a socket that failed by itself.
+func Lost(e syscall.Errno) Outcome { return Outcome{gone, e} }
+
 func outcome(e syscall.Errno) Outcome {
 	if e == unix.EAGAIN {
 		return Outcome{kind: again}
@@ -129,10 +132,28 @@ func (g *Gather) Send(fd int) (n int, o Outcome) {
 	default:
 		n, o = write2(fd, head, g.body)
 	}
-	k := min(n, len(head))
+	g.Skip(n)
+	return n, o
+}
+
+// Next returns the bytes that are to be sent next, for a transport that has to
+// work on them first. It holds that g is not empty. The head, which is short,
+// comes in scratch together with as much of the body as fits; what follows is
+// the body itself.
+func (g *Gather) Next(scratch []byte) []byte {
+	head := g.head[g.at:]
+	if len(head) == 0 {
+		return g.body
+	}
+	n := copy(scratch, head)
+	return scratch[:n+copy(scratch[n:], g.body)]
+}
+
+// Skip takes n bytes, no more than there are, as sent.
+func (g *Gather) Skip(n int) {
+	k := min(n, len(g.head)-g.at)
 	g.at += k
 	g.body = g.body[n-k:]
-	return n, o
 }
 
 // Close closes fd.

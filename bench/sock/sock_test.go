@@ -169,3 +169,30 @@ func TestGatherSendsBothParts(t *testing.T) {
 		Close(fds[1])
 	}
 }
+
+// TestGatherInPieces takes a message out of a Gather as a transport does that
+// takes less than it was shown.
+func TestGatherInPieces(t *testing.T) {
+	want := make([]byte, 5000)
+	for i := range want {
+		want[i] = byte(i * 7)
+	}
+	for _, tt := range []struct{ head, take int }{{0, 999}, {1, 100}, {30, 1}, {30, 29}, {30, 64}, {30, 5000}} {
+		var g Gather
+		g.Set(bytes.Clone(want[:tt.head]), want[tt.head:])
+		scratch := make([]byte, 64)
+		var got []byte
+		for !g.Empty() {
+			b := g.Next(scratch)
+			if g.at < tt.head && len(b) != len(scratch) {
+				t.Errorf("%+v: the head comes with %d bytes, not with as many as fit", tt, len(b))
+			}
+			b = b[:min(len(b), tt.take)]
+			got = append(got, b...)
+			g.Skip(len(b))
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%+v: other bytes came than were set", tt)
+		}
+	}
+}
