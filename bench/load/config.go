@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -34,7 +35,7 @@ var modes = []Mode{Echo, Rate, Idle, Churn, Down, Up, Fanout, Storm}
 
 // Config is one run. The zero value of a field is its default.
 type Config struct {
-	URL      string        // ws://address:port/prefix
+	URL      string        // ws://address:port/prefix, or wss
 	Mode     Mode          // default Echo
 	Conns    int           // connections; default 100
 	InFlight int           // messages under way a connection, in echo and up; default 1
@@ -51,6 +52,8 @@ type Config struct {
 	Loops    int           // event loops; default 1
 	Opening  int           // connections being opened at a time, but in a storm; default 128
 	Path     string        // path of the request; empty: the backend's path for the mode
+
+	TLS *TLS // for a wss target; nil is the defaults
 
 	// Begin and End are called where the measured time begins and ends.
 	// They hold up the run, and what they take is part of the measured time.
@@ -70,9 +73,11 @@ type Progress struct {
 
 // target is a Config's URL, resolved.
 type target struct {
-	addr netip.AddrPort
-	host string // for the Host field
-	path string
+	addr   netip.AddrPort
+	host   string // for the Host field
+	name   string // host without the port
+	path   string
+	secure bool // wss
 }
 
 func (c *Config) defaults() {
@@ -122,6 +127,9 @@ func (c *Config) validate() error {
 	check(c.Loops > 0 && c.Loops <= c.Conns, "loops: %d is not between 1 and the number of connections", c.Loops)
 	check(c.Opening > 0, "opening: %d is below 1", c.Opening)
 	check(c.Warmup >= 0 && c.Duration > 0 && c.Timeout > 0, "durations must be above 0")
+	if c.TLS != nil {
+		errs = append(errs, c.TLS.validate())
+	}
 	return errors.Join(errs...)
 }
 
@@ -149,22 +157,26 @@ func (c *Config) resolve() (t target, err error) {
 	if err != nil {
 		return t, fmt.Errorf("target: %w", err)
 	}
-	switch {
-	case u.Scheme == "wss":
-		return t, fmt.Errorf("target %q: TLS targets are not supported", c.URL)
-	case u.Scheme != "ws":
-		return t, fmt.Errorf("target %q: want ws://host:port/path", c.URL)
-	}
 	port := u.Port()
-	if port == "" {
-		port = "80"
+	switch u.Scheme {
+	case "wss":
+		t.secure = true
+		port = cmp.Or(port, "443")
+	case "ws":
+		port = cmp.Or(port, "80")
+	default:
+		return t, fmt.Errorf("target %q: want ws://host:port/path, or wss", c.URL)
+	}
+	if c.TLS != nil && !t.secure {
+		return t, fmt.Errorf("target %q: it does not speak TLS, and there are options for it: want wss://", c.URL)
 	}
 	a, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return t, fmt.Errorf("target %q: %w", c.URL, err)
 	}
 	ap := a.AddrPort()
-	t = target{addr: netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), host: u.Host, path: strings.TrimSuffix(u.EscapedPath(), "/")}
+	t.addr = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	t.host, t.name, t.path = u.Host, u.Hostname(), strings.TrimSuffix(u.EscapedPath(), "/")
 	for _, s := range c.Sources {
 		if s.Is4() != t.addr.Addr().Is4() {
 			return t, fmt.Errorf("source %s and target %s are of different families", s, t.addr)

@@ -15,17 +15,19 @@ import (
 type state uint8
 
 const (
-	none       state = iota // no socket
-	connecting              // connect() has been called
-	upgrading               // the request has been sent
-	open                    // the 101 was right
-	closing                 // our Close has been sent or is pending
+	none        state = iota // no socket
+	connecting               // connect() has been called
+	handshaking              // TLS is being agreed on
+	upgrading                // the request has been sent
+	open                     // the 101 was right
+	closing                  // our Close has been sent or is pending
 )
 
 // conn is one connection, and after it has ended the place for the next.
 type conn struct {
 	id               uint32 // its number in this run
 	fd               int
+	tls              *secure // nil without TLS
 	slot, generation int32
 	state            state
 	queued           bool
@@ -49,6 +51,9 @@ type conn struct {
 	status    byte        // of a sink's acknowledgement
 	taken     int         // bytes of that acknowledgement
 }
+
+// opening reports whether c is on its way from connect() to the 101.
+func (c *conn) opening() bool { return c.state != none && c.state < open }
 
 // outstanding is how many messages are under way. It is below zero when a
 // message came that was never asked for.
@@ -146,23 +151,24 @@ func (l *loop) serve(c *conn) {
 		if !c.writable && !c.hangup {
 			return
 		}
-		l.request(c)
-		return
+		if l.tls != nil {
+			l.startTLS(c)
+		} else {
+			l.request(c)
+		}
+		if c.fd < 0 {
+			return
+		}
 	}
 	l.out = l.out[:0]
 	for range 4 {
 		if !c.readable {
 			break
 		}
-		n, o := sock.Read(c.fd, l.in)
-		if !o.Done() && !o.WouldBlock() {
-			l.gone(c, o)
-			return
-		}
-		// A short read has emptied the socket; the next bytes are a new event.
-		c.readable = o.Done() && (n == len(l.in) || c.hangup)
-		if n > 0 {
-			l.take(c, l.in[:n])
+		if c.tls != nil {
+			l.receiveTLS(c)
+		} else {
+			l.receive(c)
 		}
 		if c.fd < 0 {
 			return
@@ -188,8 +194,8 @@ func (l *loop) finishTurn(c *conn) {
 		n := 0
 		if len(c.pending) == 0 && c.bulk.Empty() {
 			var o sock.Outcome
-			if n, o = sock.Write(c.fd, l.out); o.Gone() {
-				l.gone(c, o)
+			if n, o = l.write(c, l.out); o.Gone() {
+				l.gone(c, cause(o))
 				return
 			}
 		}
@@ -200,22 +206,25 @@ func (l *loop) finishTurn(c *conn) {
 		var n int
 		var o sock.Outcome
 		switch {
+		case c.tls != nil && c.tls.waiting():
+			o = c.tls.flush()
 		case !c.bulk.Empty():
-			n, o = c.bulk.Send(c.fd)
+			n, o = l.writeBulk(c)
 			budget -= n
 		case len(c.pending) > 0:
-			n, o = sock.Write(c.fd, c.pending[c.pendingAt:])
+			n, o = l.write(c, c.pending[c.pendingAt:])
 			if c.pendingAt += n; c.pendingAt == len(c.pending) {
 				c.pending, c.pendingAt = nil, 0
 			}
 		case budget <= 0:
 			l.again(c)
 			return
+		case c.tls != nil && c.closed && c.tls.notify():
 		case !l.driver.more(c):
 			return
 		}
 		if o.Gone() {
-			l.gone(c, o)
+			l.gone(c, cause(o))
 			return
 		}
 		if o.WouldBlock() {
@@ -233,7 +242,7 @@ func (l *loop) again(c *conn) {
 }
 
 // request sends the upgrade request. It holds that the attempt to connect has
-// ended; how, the write tells.
+// ended, and how is what the write tells; with TLS, that the handshake is done.
 func (l *loop) request(c *conn) {
 	c.key = wire.Key(uint64(c.id) ^ l.seed)
 	target := l.driver.order(c).Target(l.target.path)
@@ -241,9 +250,13 @@ func (l *loop) request(c *conn) {
 		target = l.cfg.Path
 	}
 	l.out = wire.AppendRequest(l.out[:0], l.target.host, target, c.key)
-	n, o := sock.Write(c.fd, l.out)
+	n, o := l.write(c, l.out)
 	if o.Gone() {
-		l.unopened(c, "connect", o.Err())
+		name := "connect"
+		if c.tls != nil {
+			name = "upgrade"
+		}
+		l.unopened(c, name, o.Err())
 		return
 	}
 	if n < len(l.out) {
@@ -293,21 +306,24 @@ func (l *loop) frame(op ws.OpCode, payload []byte) {
 	ws.Cipher(l.out[at:], m, 0)
 }
 
-// gone takes the end of the connection.
-func (l *loop) gone(c *conn, o sock.Outcome) {
+// gone takes the end of the connection, for the reason why.
+func (l *loop) gone(c *conn, why error) {
 	switch {
 	case c.state == upgrading:
-		l.unopened(c, "upgrade", fmt.Errorf("ended before its 101: %w", cause(o)))
+		l.unopened(c, "upgrade", fmt.Errorf("ended before its 101: %w", why))
 	case c.closed && !c.dec.Inside() && c.state == closing:
 		// Both Closes have been passed on: how the socket ends loses nothing.
+		if c.tls != nil && c.tls.notify() {
+			_ = c.tls.flush()
+		}
 		l.closed++
 		l.release(c)
 		l.driver.ended(c, true)
-	case !l.borne(c, cause(o)):
+	case !l.borne(c, why):
 		if n := l.driver.due(c); n > 0 {
 			l.faultN("lost", int64(n), "connection %d: %d replies never came", c.id, n)
 		}
-		l.fail(c, "cut", "connection %d ended without a Close: %v", c.id, cause(o))
+		l.fail(c, "cut", "connection %d ended without a Close: %v", c.id, why)
 	}
 }
 
@@ -351,19 +367,28 @@ func (l *loop) fail(c *conn, name, format string, args ...any) {
 
 // release closes the socket of c and empties its place.
 func (l *loop) release(c *conn) {
-	switch c.state {
-	case connecting, upgrading:
+	switch {
+	case c.opening():
 		l.opening--
-	case open, closing:
+	case c.state != none:
 		l.pub.open.Add(-1)
+	}
+	l.closeSocket(c)
+	c.state = none
+	c.pending = nil
+	l.live--
+}
+
+// closeSocket closes the socket of c, if it has one.
+func (l *loop) closeSocket(c *conn) {
+	if c.tls != nil {
+		c.tls.release()
+		c.tls = nil
 	}
 	if c.fd >= 0 {
 		sock.Close(c.fd)
 		c.fd = -1
 	}
-	c.state = none
-	c.pending = nil
-	l.live--
 }
 
 // farewell is the number in the reason of a source's Close.

@@ -168,7 +168,6 @@ func TestConfigIsChecked(t *testing.T) {
 	good := Config{URL: "ws://127.0.0.1:1"}
 	bad := map[string]func(*Config){
 		"scheme":  func(c *Config) { c.URL = "http://127.0.0.1:1" },
-		"tls":     func(c *Config) { c.URL = "wss://127.0.0.1:1" },
 		"host":    func(c *Config) { c.URL = "ws://:x" },
 		"mode":    func(c *Config) { c.Mode = "breeze" },
 		"rate":    func(c *Config) { c.Mode = Rate },

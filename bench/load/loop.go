@@ -44,6 +44,10 @@ type loop struct {
 	in, out []byte // scratch of one connection's turn
 	rng     uint64 // for masks
 
+	sealedIn, sealed []byte          // scratch of one connection's turn: ciphertext
+	record           [maxRecord]byte // plaintext of the record that begins a large message
+	handshakes       handshakes
+
 	opened, closed, answered int64
 	units, bytes             int64 // completed; their payload
 	latency, upgrade         *hdrhistogram.Histogram
@@ -69,6 +73,9 @@ func newLoop(r *run, index, conns int) (*loop, error) {
 		run: r, index: index, poll: poll, in: make([]byte, 256<<10),
 		rng: r.seed + uint64(index)*0x9e3779b97f4a7c15 | 1, latency: newHistogram(), upgrade: newHistogram(),
 		faults: map[string]int64{}, live: conns,
+	}
+	if r.tls != nil {
+		l.sealedIn = make([]byte, len(l.in))
 	}
 	for i := range conns {
 		l.conns = append(l.conns, &conn{fd: -1, slot: int32(i)})
@@ -263,7 +270,8 @@ func (l *loop) stopAll() {
 	}
 }
 
-// stopNow ends a run before its time: what was measured so far counts.
+// stopNow ends a run before its time: what was measured so far counts, and what
+// is being opened is let go.
 func (l *loop) stopNow(now int64, opened *sync.WaitGroup) {
 	l.arrive(opened)
 	if l.began != 0 {
@@ -278,15 +286,30 @@ func (l *loop) stopNow(now int64, opened *sync.WaitGroup) {
 	l.nextSlot = len(l.conns)
 	l.stopAll()
 	l.deadline = min(l.deadline, now+int64(time.Second))
+	for _, c := range l.conns {
+		if c.opening() {
+			l.release(c)
+			l.driver.ended(c, false)
+		}
+	}
 }
 
 // sweep ends what took too long to open.
 func (l *loop) sweep(now int64) {
 	for _, c := range l.conns {
-		if (c.state == connecting || c.state == upgrading) && now-c.dialed > int64(l.cfg.Timeout) {
-			l.fail(c, "timeout", "no 101 within %v", l.cfg.Timeout)
+		if c.opening() && now-c.dialed > int64(l.cfg.Timeout) {
+			l.late(c)
 		}
 	}
+}
+
+// late ends what was not open in time.
+func (l *loop) late(c *conn) {
+	what := "101"
+	if c.state == handshaking {
+		what = "end of the TLS handshake"
+	}
+	l.fail(c, "timeout", "no %s within %v", what, l.cfg.Timeout)
 }
 
 // abandon counts what is still due when the time for it is over.
@@ -294,8 +317,8 @@ func (l *loop) abandon() {
 	for _, c := range l.conns {
 		switch c.state {
 		case none:
-		case connecting, upgrading:
-			l.fail(c, "timeout", "no 101 within %v", l.cfg.Timeout)
+		case connecting, handshaking, upgrading:
+			l.late(c)
 		default:
 			if n := l.driver.due(c); n > 0 {
 				l.faultN("lost", int64(n), "connection %d: %d replies never came", c.id, n)
@@ -307,10 +330,7 @@ func (l *loop) abandon() {
 
 func (l *loop) closeAll() {
 	for _, c := range l.conns {
-		if c.fd >= 0 {
-			sock.Close(c.fd)
-			c.fd = -1
-		}
+		l.closeSocket(c)
 	}
 	l.pub.units.Store(l.units)
 }

@@ -5,11 +5,26 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"wsgate/bench/sock"
 	"wsgate/bench/wire"
 )
 
 func errGaveUp(examples []string) error {
 	return fmt.Errorf("%d connections in a row failed: %q", giveUp, examples)
+}
+
+// receive reads once from the socket of c.
+func (l *loop) receive(c *conn) {
+	n, o := sock.Read(c.fd, l.in)
+	if !o.Done() && !o.WouldBlock() {
+		l.gone(c, cause(o))
+		return
+	}
+	// A short read has emptied the socket; the next bytes are a new event.
+	c.readable = o.Done() && (n == len(l.in) || c.hangup)
+	if n > 0 {
+		l.take(c, l.in[:n])
+	}
 }
 
 // take consumes b: the response head, then frames.

@@ -71,7 +71,9 @@ type Report struct {
 
 	LatencyOf string  `json:"latency_of"`
 	Latency   Summary `json:"latency"`
-	Upgrade   Summary `json:"upgrade"` // from connect() to the verified 101
+	Upgrade   Summary `json:"upgrade"` // from connect() to the verified 101; a TLS handshake is in it
+
+	TLS *TLSReport `json:"tls,omitempty"` // of a wss target
 
 	Held   *Summary      `json:"held,omitempty"` // in idle, the trickle: message due to echo received
 	Fanout *FanoutReport `json:"fanout,omitempty"`
@@ -123,6 +125,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	r.writeMode(line, summary)
 	summary("latency", r.Latency, r.LatencyOf)
 	summary("upgrade", r.Upgrade, "connect to 101")
+	if r.TLS != nil {
+		line("tls", "%v", r.TLS)
+		summary("handshake", r.TLS.Handshake, "ClientHello to Finished")
+	}
 	if r.Units > 0 {
 		line("kit CPU", "%.2f us a %s", r.CPUSeconds*1e6/float64(r.Units), r.Unit)
 	}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -20,6 +21,7 @@ import (
 type run struct {
 	cfg     Config
 	target  target
+	tls     *tls.Config // nil without TLS
 	seed    uint64
 	pattern *wire.Pattern
 	body    []byte
@@ -49,6 +51,12 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	r := &run{cfg: cfg, target: t, seed: rand.Uint64(), base: time.Now()}
+	if t.secure {
+		if r.cfg.TLS == nil {
+			r.cfg.TLS = &TLS{}
+		}
+		r.tls = r.cfg.TLS.config(t.name)
+	}
 	r.body = wire.NewBody(cfg.longest())
 	r.pattern = wire.PatternOver(r.seed, r.body)
 	r.phase.Store("opening")
@@ -163,6 +171,7 @@ func (r *run) report() *Report {
 		rep.InFlight = c.InFlight
 	}
 	latency, upgrade := newHistogram(), newHistogram()
+	var shaken handshakes
 	for _, l := range r.loops {
 		rep.Opened += l.opened
 		rep.Closed += l.closed
@@ -172,6 +181,7 @@ func (r *run) report() *Report {
 		rep.OpenSeconds = max(rep.OpenSeconds, float64(l.openedAt)/1e9)
 		latency.Merge(l.latency)
 		upgrade.Merge(l.upgrade)
+		shaken.merge(&l.handshakes)
 		for k, n := range l.faults {
 			if rep.Faults == nil {
 				rep.Faults = map[string]int64{}
@@ -190,6 +200,9 @@ func (r *run) report() *Report {
 	}
 	if d, ok := lead.driver.(reporter); ok {
 		d.report(rep, r.loops)
+	}
+	if r.tls != nil {
+		rep.TLS = shaken.report()
 	}
 	return rep
 }
