@@ -15,6 +15,7 @@ func loadCommand() *cobra.Command {
 	var cfg load.Config
 	var sources, sizes string
 	var asJSON bool
+	var secure tlsFlags
 	cmd := &cobra.Command{
 		Use:   "load MODE URL",
 		Short: "drives a WebSocket target; MODE is echo, rate, idle, churn, down, up, fanout or storm",
@@ -24,7 +25,8 @@ func loadCommand() *cobra.Command {
   wsbench load down ws://127.0.0.1:8080 -c 8 --size 65536
   wsbench load fanout ws://127.0.0.1:8080 -c 1000 --room 100
   wsbench load storm ws://127.0.0.1:8080 -c 5000 --source 127.0.2.1-16
-  wsbench load echo ws://127.0.0.1:8080 --path '/slow?rate=10000'`,
+  wsbench load echo ws://127.0.0.1:8080 --path '/slow?rate=10000'
+  wsbench load churn wss://127.0.0.1:8443 --ca ca.pem --tls-version 1.3 --tls-group X25519 --resume`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			cfg.Mode, cfg.URL = load.Mode(args[0]), args[1]
@@ -36,6 +38,9 @@ func loadCommand() *cobra.Command {
 				if cfg.Sizes, err = load.ReadSizes(sizes); err != nil {
 					return err
 				}
+			}
+			if cfg.TLS, err = secure.options(cmd); err != nil {
+				return err
 			}
 			if isTerminal(os.Stderr) {
 				cfg.Progress = progressLine
@@ -81,6 +86,7 @@ func loadCommand() *cobra.Command {
 	f.IntVar(&cfg.Loops, "loops", 1, "event loops")
 	f.IntVar(&cfg.Opening, "opening", 128, "connections being opened at a time")
 	f.StringVar(&cfg.Path, "path", "", "path and query of the request, in place of the backend's")
+	secure.register(cmd)
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	cmd.MarkFlagsMutuallyExclusive("size", "sizes")
 	return cmd
