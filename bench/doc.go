@@ -9,10 +9,11 @@
 //	sock      the only raw system calls: sockets and epoll
 //	rivals    configurations of the gateways, a reason beside each line
 //	compare   scenarios, rounds, results, verdicts
+//	chart     bars and lines as SVG
 //	stats     median, spread, ratio, win or not
 //	account   processor time, memory and switches from the kernel
 //	spawn     processes that never outlive the benchmark
-//	results   what the latest comparison found
+//	results   what the latest comparison found: numbers, page, charts
 //
 // A new mode of load is a driver in load and, where it needs one, a service in
 // backend; a new scenario is an entry in compare's list; a new gateway is a

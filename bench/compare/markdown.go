@@ -10,52 +10,30 @@ import (
 	"wsgate/bench/stats"
 )
 
-// Markdown renders r as one page.
-func (r *Results) Markdown() string {
+// Markdown renders r as one page: the section, then everything.
+func (r *Results) Markdown() (string, error) {
+	section, err := r.Section("")
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	m, s := r.Machine, r.Settings
+	s := r.Settings
 	line("# Measured beside nginx and HAProxy")
 	line("")
-	kind := "machine"
-	if m.Virtual {
-		kind = "virtual machine"
-	}
-	line("%s, %s with %d cores (%s), %.0f GiB, %s, kernel %s, %s.", r.Time.Format("2006-01-02 15:04 UTC"), kind, m.Cores, m.CPU, float64(m.MemoryBytes)/(1<<30), m.System, m.Kernel, m.Go)
+	b.WriteString(section)
+	line("")
+	line("## How it was measured")
+	line("")
 	line("Gateway pinned to core %d, load generator and backend to core %d. %d rounds (idle: %d), in turn through all targets;", s.GatewayCore, s.KitCore, s.Rounds, s.IdleRounds)
 	line("%v s a run after %v s of warm-up; memory after %v s of quiet. A cell is the median (smallest to largest).", s.Duration, s.Warmup, s.Quiet)
-	line("The ratio is that of gateway CPU, or of user memory a session, to the best peer's. Latencies are end to end, load generator and backend included.")
+	line("The ratio is that of gateway CPU, of user memory a session, or of the time of a storm, to the best peer's. Latencies are end to end, load generator and backend included.")
 	line("")
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		line("- %s: %s", name, r.Versions[name])
 	}
 	for _, sc := range r.Scenarios {
-		line("")
-		line("## %s", sc.Title)
-		line("")
-		sc.table(line, sc.columns(false), true)
-		if len(sc.Verdicts) > 0 {
-			line("")
-		}
-		for _, v := range sc.Verdicts {
-			line("- **%s**, %s: %.2f of %s; %s", v.Outcome, v.Title, v.Ratio, v.Peer, v.Why)
-		}
-		if cols := sc.columns(true); len(cols) > 0 {
-			line("")
-			line("<details><summary>around it</summary>")
-			line("")
-			sc.table(line, cols, false)
-			line("")
-			line("</details>")
-		}
-		for _, t := range sc.Targets {
-			for _, run := range t.Runs {
-				if run.Error != "" {
-					line("")
-					line("- **failed**, %s, round %d: %s", t.Name, run.Round, oneLine(run.Error))
-				}
-			}
-		}
+		sc.markdown(line)
 	}
 	if len(r.Notes) > 0 {
 		line("")
@@ -76,7 +54,37 @@ func (r *Results) Markdown() string {
 		line("```")
 		line("</details>")
 	}
-	return b.String()
+	return b.String(), nil
+}
+
+// markdown writes sc with its title.
+func (sc *ScenarioResult) markdown(line func(string, ...any)) {
+	line("")
+	line("## %s", sc.Title)
+	line("")
+	sc.table(line, sc.columns(false), true)
+	if len(sc.Verdicts) > 0 {
+		line("")
+	}
+	for _, v := range sc.Verdicts {
+		line("- **%s**, %s: %.2f of %s; %s", v.Outcome, v.Title, v.Ratio, v.Peer, v.Why)
+	}
+	if cols := sc.columns(true); len(cols) > 0 {
+		line("")
+		line("<details><summary>around it</summary>")
+		line("")
+		sc.table(line, cols, false)
+		line("")
+		line("</details>")
+	}
+	for _, t := range sc.Targets {
+		for _, run := range t.Runs {
+			if run.Error != "" {
+				line("")
+				line("- **failed**, %s, round %d: %s", t.Name, run.Round, oneLine(run.Error))
+			}
+		}
+	}
 }
 
 // columns are the metrics of sc that any target has, those about the gateway
@@ -126,8 +134,11 @@ func (sc *ScenarioResult) table(line func(string, ...any), cols []metric, ratio 
 // mainMetric is the one that the ratio column is about.
 func (s Scenario) mainMetric() metric {
 	key := "cpu_us"
-	if s.Idle() {
+	switch {
+	case s.Idle():
 		key = "pss_session"
+	case s.Mode == storm:
+		key = "back_seconds"
 	}
 	ms := s.metrics()
 	return ms[slices.IndexFunc(ms, func(m metric) bool { return m.key == key })]
@@ -137,7 +148,7 @@ func (s Scenario) columnTitle(m metric) string {
 	switch {
 	case m.key == "per_second":
 		return s.units() + " a second"
-	case strings.HasSuffix(m.title, "CPU us"), m.key == "switches":
+	case strings.HasSuffix(m.title, "CPU us"), m.key == "switches", m.key == "syscalls":
 		return m.title + " a " + s.Unit
 	}
 	return m.title

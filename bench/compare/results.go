@@ -1,11 +1,7 @@
 package compare
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"wsgate/bench/account"
@@ -23,6 +19,9 @@ type Results struct {
 	Configurations map[string]string `json:"configurations"` // by target and file
 	Notes          []string          `json:"notes"`
 	Scenarios      []*ScenarioResult `json:"scenarios"`
+
+	// Scale is of another run, in a file of its own; nil where there was none.
+	Scale *Scale `json:"-"`
 }
 
 // Settings are how the comparison was made.
@@ -178,40 +177,11 @@ func (r *Trial) line(s Scenario) string {
 	switch {
 	case r.Error != "":
 		return "FAILED: " + r.Error
+	case s.Mode == storm:
+		return fmt.Sprintf("all back in %s s, %s errors", stats.Format(v["back_seconds"]), stats.Format(v["errors"]))
 	case s.Idle():
 		return fmt.Sprintf("%s bytes a %s, fresh %s KiB", stats.Format(v["pss_session"]), s.Unit, stats.Format(v["pss_fresh"]/1024))
 	}
 	return fmt.Sprintf("%s %s/s, p50 %s us, p99 %s us, gateway CPU %s us a %s",
 		stats.Format(v["per_second"]), s.Unit, stats.Format(v["p50_us"]), stats.Format(v["p99_us"]), stats.Format(v["cpu_us"]), s.Unit)
-}
-
-// Write writes latest.json and latest.md into the folder dir. Each is complete
-// or left as it was.
-func (r *Results) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	var js bytes.Buffer
-	enc := json.NewEncoder(&js)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(r); err != nil {
-		return err
-	}
-	if err := replace(filepath.Join(dir, "latest.json"), js.Bytes()); err != nil {
-		return err
-	}
-	return replace(filepath.Join(dir, "latest.md"), []byte(r.Markdown()))
-}
-
-func replace(path string, b []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	return nil
 }

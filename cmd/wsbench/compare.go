@@ -43,13 +43,17 @@ func compareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), res.Markdown())
 			if out != "" {
 				if err := res.Write(out); err != nil {
 					return err
 				}
-				o.Log("written to %s", filepath.Join(out, "latest.{json,md}"))
+				o.Log("written to %s, with charts; wsbench report shows them in the README", filepath.Join(out, "latest.{json,md}"))
 			}
+			page, err := res.Markdown()
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.OutOrStdout(), page)
 			if n := res.Failed(); n > 0 {
 				return fmt.Errorf("%d runs failed", n)
 			}
@@ -68,7 +72,7 @@ func compareCommand() *cobra.Command {
 	f.IntVar(&o.Pairs, "pairs", 5000, "idle sessions")
 	f.IntVar(&o.GatewayCore, "gateway-core", 1, "core of the gateway")
 	f.IntVar(&o.KitCore, "kit-core", 0, "core of everything else")
-	f.StringVar(&out, "out", filepath.Join("bench", "results"), "folder for latest.json and latest.md; empty writes none")
+	f.StringVar(&out, "out", filepath.Join("bench", "results"), "folder for latest.json, latest.md and charts; empty writes none")
 	return cmd
 }
 

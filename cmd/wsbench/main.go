@@ -27,7 +27,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(loadCommand(), backendCommand(), compareCommand(), guardCommand())
+	root.AddCommand(loadCommand(), backendCommand(), compareCommand(), reportCommand(), guardCommand())
 	err := root.ExecuteContext(ctx)
 	stop()
 	switch {

@@ -169,7 +169,7 @@ func TestCompare(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Markdown() != string(page) {
+	if want, err := r.Markdown(); err != nil || want != string(page) {
 		t.Error("what was printed is not what was written")
 	}
 	for _, s := range r.Scenarios {
