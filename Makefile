@@ -81,6 +81,10 @@ bench: ## measure wsgate beside nginx and HAProxy; about ten minutes
 bench-full: ## the same in every scenario; about half an hour
 	$(GO) run ./cmd/wsbench compare --scenarios all $(BENCH)
 
+.PHONY: bench-report
+bench-report: ## page, charts and README of the latest results; measures nothing
+	$(GO) run ./cmd/wsbench report
+
 # policy-rc.d keeps the packages from starting their services.
 .PHONY: bench-deps
 bench-deps: ## install nginx and HAProxy for bench (Debian, as root)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"gonum.org/v1/plot"
@@ -60,10 +61,15 @@ func TestDrawings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := d.SVG()
-		if err != nil || !bytes.Equal(got, again) {
-			t.Errorf("%s: a second drawing is another, %v", name, err)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if again, err := d.SVG(); err != nil || !bytes.Equal(got, again) {
+					t.Errorf("%s: another drawing is not the same, %v", name, err)
+				}
+			})
 		}
+		all.Wait()
 		wellFormed(t, name, got)
 		path := filepath.Join("testdata", name)
 		if *update {

@@ -9,9 +9,9 @@
 //
 // The same input makes the same bytes, so that a drawing can be checked against
 // its numbers. A drawing has a background of its own and reads the same on a
-// dark page; bars and linear axes begin at zero, and an axis that is
-// logarithmic says so. What was never measured is left out, and a drawing of
-// nothing is [ErrEmpty].
+// dark page. Bars and linear scales of what was measured begin at zero, and an
+// axis that is logarithmic says so. What was never measured is left out, and a
+// drawing of nothing is [ErrEmpty].
 //
 // Drawings may be made from any goroutine.
 package chart

@@ -26,7 +26,7 @@ type Lines struct {
 type Axis struct {
 	Title string // with the unit; a logarithmic axis adds that it is one
 	Log   bool   // otherwise linear, Y from zero
-	Ticks []Tick // of X; of Y they follow from the values
+	Ticks []Tick // of X, which reaches to the outermost; of Y they follow from the values
 }
 
 // Tick is a labelled value of an axis.
@@ -77,14 +77,14 @@ func (l Lines) SVG() ([]byte, error) {
 	for p := range points {
 		xs, lows, highs = append(xs, p.X), append(lows, p.Y.Min), append(highs, p.Y.Max)
 	}
-	pl.X.Min, pl.X.Max = slices.Min(xs), slices.Max(xs)
-	if pl.X.Min == pl.X.Max {
+	if slices.Min(xs) == slices.Max(xs) {
 		return nil, fmt.Errorf("%s: a line through one value of X: %w", l.Title, ErrEmpty)
 	}
 	var xticks []plot.Tick
 	for _, t := range l.X.Ticks {
-		xticks = append(xticks, plot.Tick(t))
+		xticks, xs = append(xticks, plot.Tick(t)), append(xs, t.Value)
 	}
+	pl.X.Min, pl.X.Max = slices.Min(xs), slices.Max(xs)
 	pl.X.Tick.Marker = plot.ConstantTicks(xticks)
 	if l.X.Log {
 		pl.X.Scale = plot.LogScale{}

@@ -31,6 +31,7 @@ var traffic = []metric{
 	{key: "p99_us", title: "p99 us", judged: true, scale: 1},
 	{key: "p999_us", title: "p99.9 us", scale: 1},
 	{key: "max_us", title: "max us", scale: 1},
+	{key: "handshake_us", title: "TLS handshake p50 us", scale: 1},
 	{key: "switches", title: "context switches", around: true, scale: 1},
 	{key: "gateway_busy", title: "gateway core %", around: true, scale: 100},
 	{key: "backend_us", title: "backend CPU us", around: true, scale: 1},

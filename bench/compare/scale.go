@@ -45,7 +45,7 @@ func scaleChart(r *Results) drawing {
 	l := chart.Lines{
 		Title: "Memory of an idle session, by the number of sessions",
 		Note:  "One wsgate process. A level line is memory that grows with the sessions and no faster.",
-		X:     chart.Axis{Title: "sessions"},
+		X:     chart.Axis{Title: "sessions", Ticks: []chart.Tick{{Value: 0, Label: "0"}}},
 		Y:     chart.Axis{Title: "bytes a session"},
 	}
 	if r.Scale == nil || len(r.Scale.Stages) < 2 {
