@@ -71,12 +71,16 @@ func (r *Results) made(rounds int, more string) string {
 	return fmt.Sprintf("Median of %d rounds, whiskers: smallest to largest%s. %s, %s, kernel %s.", rounds, more, r.Time.Format(time.DateOnly), r.Machine.CPU, r.Machine.Kernel)
 }
 
-// bars are the targets of sc that have the metric.
+// bars are the targets of sc that have the metric. Memory that was less with
+// sessions than without, which a few sessions on a busy machine can come to, is
+// no bar.
 func (sc *ScenarioResult) bars(key string) (bars []chart.Bar) {
 	for _, t := range sc.Targets {
-		if s := t.Metrics[key]; s.N > 0 {
-			bars = append(bars, chart.Bar{Name: t.Name, Style: style(t.Name), Value: s})
+		s := t.Metrics[key]
+		if s.N == 0 || s.Min < 0 {
+			continue
 		}
+		bars = append(bars, chart.Bar{Name: t.Name, Style: style(t.Name), Value: s})
 	}
 	return bars
 }

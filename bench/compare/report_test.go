@@ -128,6 +128,8 @@ func TestChartsNeedNumbers(t *testing.T) {
 			return r
 		}(), ""},
 		{"memory", results(t, "idle", runs("wsgate", map[string]float64{"pss_session": 0})), "memory.svg"},
+		{"less than nothing", results(t, "idle", runs("wsgate", map[string]float64{"pss_session": 9, "kernel_session": -5}), runs("nginx", map[string]float64{"kernel_session": -1})), "memory.svg"},
+		{"only less than nothing", results(t, "idle", runs("wsgate", map[string]float64{"kernel_session": -5})), ""},
 		{"one stage", &Results{Scale: &Scale{Stages: []Stage{{Pairs: 5, User: 1, Kernel: 1}}}}, ""},
 	} {
 		drawn, err := tt.r.Charts()

@@ -51,7 +51,12 @@ func scaleChart(r *Results) drawing {
 	if r.Scale == nil || len(r.Scale.Stages) < 2 {
 		return l
 	}
-	one := func(v float64) stats.Sample { return stats.Summarize([]float64{v}) }
+	one := func(v float64) stats.Sample {
+		if v < 0 {
+			return stats.Sample{} // as with bars
+		}
+		return stats.Summarize([]float64{v})
+	}
 	user := chart.Series{Name: "user", Style: chart.Style{Hue: chart.Blue}}
 	kernel := chart.Series{Name: "kernel", Style: chart.Style{Hue: chart.Gray}}
 	for _, s := range r.Scale.Stages {
