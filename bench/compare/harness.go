@@ -19,6 +19,7 @@ import (
 	"wsgate/bench/load"
 	"wsgate/bench/rivals"
 	"wsgate/bench/spawn"
+	"wsgate/bench/stats"
 )
 
 // harness is one comparison under way.
@@ -226,7 +227,7 @@ func (h *harness) measure(ctx context.Context, s Scenario, t target) Trial {
 	if s.Idle() {
 		return h.measureIdle(ctx, s, g)
 	}
-	if err := h.probe(ctx, g); err != nil {
+	if err := h.probe(ctx, s, g); err != nil {
 		return Trial{Error: fmt.Sprintf("%v: %s", err, g.output())}
 	}
 	return h.measureTraffic(ctx, s, g)
@@ -250,10 +251,17 @@ func (h *harness) now(g *gateway) (m moment) {
 	return m
 }
 
+// load is the load of s on g.
+func (h *harness) load(s Scenario, g *gateway) load.Config {
+	c := s.config(g.url(), g.roots)
+	c.Sources = h.sources
+	return c
+}
+
 func (h *harness) measureTraffic(ctx context.Context, s Scenario, g *gateway) Trial {
 	var before, after moment
-	c := s.config(g.url())
-	c.Sources, c.Warmup, c.Duration = h.sources, h.o.Warmup, h.o.Duration
+	c := h.load(s, g)
+	c.Warmup, c.Duration = h.o.Warmup, h.o.Duration
 	c.Begin = func() { before = h.now(g) }
 	c.End = func() { after = h.now(g) }
 	rep, err := load.Run(ctx, c)
@@ -263,10 +271,7 @@ func (h *harness) measureTraffic(ctx context.Context, s Scenario, g *gateway) Tr
 	if err != nil {
 		return Trial{Error: fmt.Sprintf("%v: %s", err, g.output())}
 	}
-	run := Trial{Report: rep, Values: map[string]float64{}}
-	if err := rep.Err(); err != nil {
-		run.Error = fmt.Sprintf("%v %q", err, rep.Examples)
-	}
+	run := newTrial(s, rep)
 	units := float64(rep.Units) / s.PerUnit
 	if units == 0 {
 		run.Error = strings.TrimSpace("nothing was completed in the measured time " + run.Error)
@@ -275,6 +280,7 @@ func (h *harness) measureTraffic(ctx context.Context, s Scenario, g *gateway) Tr
 	v := run.Values
 	v["per_second"] = rep.PerSecond / s.PerUnit
 	v["p50_us"], v["p99_us"], v["p999_us"], v["max_us"] = rep.Latency.P50, rep.Latency.P99, rep.Latency.P999, rep.Latency.Max
+	modeValues(v, rep)
 	us := func(d time.Duration) float64 { return float64(d) / 1e3 / units }
 	back := after.backend.Since(before.backend)
 	v["backend_us"], v["kit_us"] = us(back.CPU), rep.CPUSeconds*1e6/units
@@ -290,6 +296,34 @@ func (h *harness) measureTraffic(ctx context.Context, s Scenario, g *gateway) Tr
 	v["machine_us"] = us(after.busy - before.busy)
 	v["stolen"] = (after.stolen - before.stolen).Seconds() / rep.Seconds
 	return run
+}
+
+// newTrial is a run with this report. One with faults, or over another TLS than
+// s says, has failed.
+func newTrial(s Scenario, rep *load.Report) Trial {
+	run := Trial{Report: rep, Values: map[string]float64{}}
+	if err := rep.Err(); err != nil {
+		run.Error = fmt.Sprintf("%v %q", err, rep.Examples)
+	} else if err := s.agreed(rep.TLS); err != nil {
+		run.Error = err.Error()
+	}
+	return run
+}
+
+// modeValues are those that one mode alone has.
+func modeValues(v map[string]float64, rep *load.Report) {
+	if f := rep.Fanout; f != nil {
+		v["first_us"], v["median_us"], v["last_us"] = f.First.P50, f.Median.P50, f.Last.P50
+	}
+	if s := rep.Storm; s != nil {
+		v["back_seconds"], v["errors"] = stats.Summarize(s.Seconds).Median, 0
+		for _, n := range s.Errors {
+			v["errors"] += float64(n)
+		}
+	}
+	if rep.TLS != nil {
+		v["handshake_us"] = rep.TLS.Handshake.P50
+	}
 }
 
 // measureIdle reads memory before there ever was a connection and while all
@@ -309,8 +343,8 @@ func (h *harness) measureIdle(ctx context.Context, s Scenario, g *gateway) Trial
 	var held int64
 	var heldErr error
 	var heldKernel account.Kernel
-	c := s.config(g.url())
-	c.Sources, c.Duration, c.Timeout = h.sources, h.o.Quiet, 20*time.Second
+	c := h.load(s, g)
+	c.Duration, c.Timeout = h.o.Quiet, 20*time.Second
 	c.Begin = func() { before = h.now(g) }
 	c.End = func() {
 		after = h.now(g)
@@ -324,10 +358,7 @@ func (h *harness) measureIdle(ctx context.Context, s Scenario, g *gateway) Trial
 	if err != nil {
 		return Trial{Error: fmt.Sprintf("%v: %s", err, g.output())}
 	}
-	run := Trial{Report: rep, Values: map[string]float64{}}
-	if err := rep.Err(); err != nil {
-		run.Error = fmt.Sprintf("%v %q", err, rep.Examples)
-	}
+	run := newTrial(s, rep)
 	v, n := run.Values, float64(max(rep.Opened, 1))
 	v["pss_fresh"], v["pss_held"], v["pss_session"] = float64(fresh), float64(held), float64(held-fresh)/n
 	if hasKernel {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsgate/bench/load"
 	"wsgate/bench/rivals"
 	"wsgate/bench/stats"
 )
@@ -137,7 +138,7 @@ func (s Scenario) mainMetric() metric {
 	switch {
 	case s.Idle():
 		key = "pss_session"
-	case s.Mode == storm:
+	case s.Mode == load.Storm:
 		key = "back_seconds"
 	}
 	ms := s.metrics()

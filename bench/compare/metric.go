@@ -62,19 +62,13 @@ var memory = []metric{
 	{key: "cpu_idle_ms", title: "CPU ms while quiet", around: true, scale: 1},
 }
 
-// Modes with metrics of their own.
-const (
-	fanout load.Mode = "fanout"
-	storm  load.Mode = "storm"
-)
-
 func (s Scenario) metrics() []metric {
 	switch s.Mode {
 	case load.Idle:
 		return memory
-	case fanout:
+	case load.Fanout:
 		return delivery
-	case storm:
+	case load.Storm:
 		return returns
 	}
 	return traffic

@@ -232,10 +232,10 @@ func TestMetricsOfModes(t *testing.T) {
 		head   string
 		row    string
 	}{
-		{fanout, map[string]float64{"cpu_us": 2, "last_us": 900, "median_us": 500, "first_us": 80, "machine_us": 5, "syscalls": 3.5},
+		{load.Fanout, map[string]float64{"cpu_us": 2, "last_us": 900, "median_us": 500, "first_us": 80, "machine_us": 5, "syscalls": 3.5},
 			"| target | first member us | median member us | last member us | gateway CPU us a message | machine CPU us a message | system calls a message |",
 			"| time until the last member of a room has a message | 900 us |"},
-		{storm, map[string]float64{"back_seconds": 1.5, "errors": 2}, "| target | s until all are back | errors on the way |",
+		{load.Storm, map[string]float64{"back_seconds": 1.5, "errors": 2}, "| target | s until all are back | errors on the way |",
 			"| time until all of 50 are back that dropped at once | 1.50 s |"},
 	} {
 		s := Scenario{Name: "x", Title: "X: y", Unit: "message", PerUnit: 1, Mode: tt.mode, Conns: 50}

@@ -177,7 +177,7 @@ func (r *Trial) line(s Scenario) string {
 	switch {
 	case r.Error != "":
 		return "FAILED: " + r.Error
-	case s.Mode == storm:
+	case s.Mode == load.Storm:
 		return fmt.Sprintf("all back in %s s, %s errors", stats.Format(v["back_seconds"]), stats.Format(v["errors"]))
 	case s.Idle():
 		return fmt.Sprintf("%s bytes a %s, fresh %s KiB", stats.Format(v["pss_session"]), s.Unit, stats.Format(v["pss_fresh"]/1024))

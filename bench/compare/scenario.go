@@ -1,6 +1,9 @@
 package compare
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,6 +23,7 @@ type Scenario struct {
 	Conns    int       `json:"connections"`
 	InFlight int       `json:"in_flight,omitempty"`
 	Rate     float64   `json:"rate,omitempty"`
+	Room     int       `json:"room,omitempty"` // members
 	Size     int       `json:"size_bytes"`
 
 	TLS *rivals.TLS `json:"tls,omitempty"` // what every client offers, and a run without which has failed; nil: plain
@@ -31,9 +35,52 @@ func (s Scenario) Idle() bool { return s.Mode == load.Idle }
 // Bulk reports whether s moves large frames.
 func (s Scenario) Bulk() bool { return s.Mode == load.Down || s.Mode == load.Up }
 
-// config is the load that s puts on the gateway at url.
-func (s Scenario) config(url string) load.Config {
-	return load.Config{URL: url, Mode: s.Mode, Conns: s.Conns, InFlight: s.InFlight, Rate: s.Rate, Size: s.Size}
+// config is the load that s puts on the gateway at url. roots has the
+// certificate of a gateway that terminates TLS.
+func (s Scenario) config(url string, roots *x509.CertPool) load.Config {
+	c := load.Config{URL: url, Mode: s.Mode, Conns: s.Conns, InFlight: s.InFlight, Rate: s.Rate, Room: s.Room, Size: s.Size}
+	if s.TLS != nil {
+		c.TLS = &load.TLS{
+			ServerName: rivals.ServerName, Roots: roots, Resume: s.TLS.Resume,
+			Version: s.TLS.Protocol(), Group: tls.X25519,
+		}
+		if s.TLS.Version == rivals.TLS12 {
+			c.TLS.Cipher = s.TLS.Suite()
+		}
+	}
+	return c
+}
+
+// renewed is the largest share of full handshakes in a run that resumes, beside
+// those of its first connections, which have nothing to resume.
+const renewed = 0.1
+
+// agreed compares what the connections of a run have agreed on with what s
+// holds equal for all gateways.
+func (s Scenario) agreed(r *load.TLSReport) error {
+	switch {
+	case s.TLS == nil:
+		return nil
+	case r == nil:
+		return errors.New("no connection has spoken TLS")
+	}
+	// crypto/tls tells no group of a TLS 1.2 session that was resumed.
+	group := r.Group
+	if s.TLS.Version == rivals.TLS12 && s.TLS.Resume {
+		group = rivals.Group
+	}
+	got := rivals.Agreement{Version: r.Version, Group: group, Cipher: r.Cipher, Key: r.KeyType}
+	if want := s.TLS.Agreement(); got != want {
+		return fmt.Errorf("clients and gateway agreed on %v; it had to be %v", got, want)
+	}
+	all := r.Full + r.Resumed
+	switch {
+	case s.TLS.Resume && (r.Resumed == 0 || float64(r.Full-int64(s.Conns)) > renewed*float64(all)):
+		return fmt.Errorf("%d of %d handshakes were full", r.Full, all)
+	case !s.TLS.Resume && r.Resumed > 0:
+		return fmt.Errorf("%d handshakes were resumed", r.Resumed)
+	}
+	return nil
 }
 
 // bulk is a scenario of frames of size bytes, counted in megabytes.
@@ -114,6 +161,14 @@ func Scenarios(pairs int) []Scenario {
 		bulk("down256k", "Bulk: frames of 256 KB to 8 clients", load.Down, 256<<10),
 		bulk("down900k", "Bulk: frames of 900 KB to 8 clients", load.Down, 900_000),
 		bulk("up64k", "Bulk: frames of 64 KB from 8 clients", load.Up, 64<<10),
+		{
+			Name: "fanout", Title: "Fan-out: 64 bytes to rooms of 100, 10 rooms, one message under way in each", Unit: "delivery", PerUnit: 1,
+			Mode: load.Fanout, Conns: 1000, Room: 100, Size: 64,
+		},
+		{
+			Name: "storm", Title: "Storm: 2,000 connections drop at once and come back; three times", Unit: "reconnect", PerUnit: 1,
+			Mode: load.Storm, Conns: 2000, Size: 64,
+		},
 		idle(pairs),
 		over(tls13, "wss-", echo("echo", 64)),
 		over(tls13, "wss-", churn()),

@@ -93,9 +93,9 @@ func (s Scenario) summarized() []string {
 		return []string{"pss_session", "kernel_session"}
 	case load.Rate, load.Down:
 		return []string{"cpu_us", "p99_us"}
-	case fanout:
+	case load.Fanout:
 		return []string{"cpu_us", "last_us"}
-	case storm:
+	case load.Storm:
 		return []string{"back_seconds"}
 	}
 	return []string{"cpu_us"}
@@ -123,9 +123,9 @@ func (s Scenario) subject(key string) string {
 	case s.Bulk():
 		way := map[load.Mode]string{load.Down: "to", load.Up: "from"}[s.Mode]
 		return fmt.Sprintf("%s of a MB in frames of %s %s clients", what, shortBytes(s.Size), way)
-	case s.Mode == fanout && key == "last_us":
+	case s.Mode == load.Fanout && key == "last_us":
 		return "time until the last member of a room has a message"
-	case s.Mode == fanout:
+	case s.Mode == load.Fanout:
 		return what + " of a message to one member of a room"
 	default:
 		return what + " of a " + s.Unit

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -116,7 +117,9 @@ func (h *harness) checkTLS(ctx context.Context, scenarios []Scenario, targets []
 type gateway struct {
 	addr netip.AddrPort
 	proc *spawn.Process // nil for Direct
-	tls  bool           // it terminates TLS
+
+	tls   bool // it terminates TLS
+	roots *x509.CertPool
 }
 
 func (g *gateway) url() string {
@@ -174,7 +177,11 @@ func (h *harness) startOnce(s Scenario, t target) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gateway{addr: addr, proc: p, tls: s.TLS != nil}, nil
+	g := &gateway{addr: addr, proc: p}
+	if s.TLS != nil {
+		g.tls, g.roots = true, h.certificates[s.TLS.Key].Roots
+	}
+	return g, nil
 }
 
 // configure writes a configuration of t for a free address, and returns both.
@@ -215,10 +222,12 @@ func (g *gateway) listening(ctx context.Context) error {
 }
 
 // probe sends one message through g, until one comes back.
-func (h *harness) probe(ctx context.Context, g *gateway) error {
+func (h *harness) probe(ctx context.Context, s Scenario, g *gateway) error {
 	deadline := time.Now().Add(startLimit)
 	for {
-		r, err := load.Run(ctx, load.Config{URL: g.url(), Mode: load.Idle, Conns: 1, Duration: time.Millisecond, Timeout: 2 * time.Second})
+		c := s.config(g.url(), g.roots)
+		c.Mode, c.Conns, c.Duration, c.Timeout = load.Idle, 1, time.Millisecond, 2*time.Second
+		r, err := load.Run(ctx, c)
 		if err == nil {
 			err = r.Err()
 		}

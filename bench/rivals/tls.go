@@ -92,6 +92,14 @@ func (t Terminate) OpenSSLCipher() string {
 	return "ECDHE-ECDSA-AES128-GCM-SHA256"
 }
 
+// Agreement is what a handshake comes to, by standard names.
+type Agreement struct{ Version, Group, Cipher, Key string }
+
+// Agreement is what every handshake under t must come to.
+func (t TLS) Agreement() Agreement {
+	return Agreement{tls.VersionName(t.Protocol()), Group, tls.CipherSuiteName(t.Suite()), t.Key}
+}
+
 // Certificate is a key pair in files, in the forms that the gateways read.
 type Certificate struct {
 	Chain  string // path of the certificate
