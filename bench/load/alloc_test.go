@@ -15,7 +15,7 @@ func TestNothingIsAllocatedForAMessage(t *testing.T) {
 		"echo with sizes":  {Mode: Echo, Conns: 20, InFlight: 4, Sizes: mixed},
 		"rate":             {Mode: Rate, Conns: 20, Rate: 20_000},
 		"fanout":           {Mode: Fanout, Conns: 20},
-		"fanout at a rate": {Mode: Fanout, Conns: 20, Room: 10, Rate: 500},
+		"fanout at a rate": {Mode: Fanout, Conns: 20, Room: 10, Rate: 2000},
 		"trickle":          {Mode: Idle, Conns: 20, Trickle: 20_000},
 		"down":             {Mode: Down, Conns: 2, Size: 1000},
 		"up":               {Mode: Up, Conns: 2, Size: 1000, InFlight: 4},
@@ -25,7 +25,7 @@ func TestNothingIsAllocatedForAMessage(t *testing.T) {
 			c.Begin, c.End = func() { runtime.ReadMemStats(&before) }, func() { runtime.ReadMemStats(&after) }
 			c = quickly("ws://"+serve(t), c)
 			// Until every ring and buffer has grown to what it needs.
-			c.Warmup, c.Duration = 50*time.Millisecond, 200*time.Millisecond
+			c.Warmup, c.Duration = 30*time.Millisecond, 100*time.Millisecond
 			r := mustRun(t, c)
 			if err := r.Err(); err != nil {
 				t.Fatal(err)

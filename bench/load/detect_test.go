@@ -130,7 +130,7 @@ func TestOneFaultInAGreatMany(t *testing.T) {
 	modes := map[string]Config{
 		"echo": {Mode: Echo, Conns: 8, InFlight: 64, Duration: time.Minute},
 		// So many connections that no backlog is full before all is sent.
-		"rate": {Mode: Rate, Conns: 50, Rate: 2 * float64(many), Duration: time.Second / 2},
+		"rate": {Mode: Rate, Conns: 50, Rate: 4 * float64(many), Duration: time.Second / 4},
 	}
 	for name, c := range modes {
 		for _, fault := range []string{"lost", "duplicate", "corrupt", "reordered"} {

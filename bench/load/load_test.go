@@ -70,7 +70,7 @@ func TestModes(t *testing.T) {
 			begins, ends := 0, 0
 			c.Begin, c.End = func() { begins++ }, func() { ends++ }
 			c = quickly("ws://"+serve(t), c)
-			c.Duration = 300 * time.Millisecond // something must be completed on a busy machine too
+			c.Duration = 200 * time.Millisecond // something must be completed on a busy machine too
 			r := mustRun(t, c)
 			if err := r.Err(); err != nil {
 				t.Fatalf("%v %q", err, r.Examples)

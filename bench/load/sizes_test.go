@@ -46,7 +46,7 @@ func TestModesWithSizes(t *testing.T) {
 				c.Sizes = mixed
 			}
 			c = quickly("ws://"+serve(t), c)
-			c.Duration = 300 * time.Millisecond
+			c.Duration = 150 * time.Millisecond
 			r := mustRun(t, c)
 			if err := r.Err(); err != nil {
 				t.Fatalf("%v %q", err, r.Examples)
