@@ -84,6 +84,17 @@ type Report struct {
 	Interrupted bool             `json:"interrupted,omitempty"`
 
 	CPUSeconds float64 `json:"kit_cpu_seconds"` // this process, user and system, in the measured time
+
+	latency *hdrhistogram.Histogram // of Latency; nil in a report that was read
+}
+
+// WriteHistogram writes the whole distribution of Latency, in microseconds, as
+// the text of HdrHistogram (.hgrm) that its plotters read. It holds that r comes
+// from Run.
+func (r *Report) WriteHistogram(w io.Writer) error {
+	const stepsToHalf = 5 // what HdrHistogram's own tools write
+	_, err := r.latency.PercentilesPrint(w, stepsToHalf, 1e3)
+	return err
 }
 
 // FaultCount is the number of faults of all kinds.

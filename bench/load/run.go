@@ -194,6 +194,7 @@ func (r *run) report() *Report {
 		rep.PerSecond = float64(rep.Units) / rep.Seconds
 	}
 	rep.Latency, rep.Upgrade = summarize(latency), summarize(upgrade)
+	rep.latency = latency
 	if c.Sizes != nil {
 		rep.Sizes = c.Sizes.report()
 		rep.Size = int(math.Round(rep.Sizes.Mean))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ import (
 
 func loadCommand() *cobra.Command {
 	var cfg load.Config
-	var sources, sizes string
+	var sources, sizes, histogram string
 	var asJSON bool
 	var secure tlsFlags
 	cmd := &cobra.Command{
@@ -59,6 +60,9 @@ func loadCommand() *cobra.Command {
 			} else {
 				err = rep.WriteText(cmd.OutOrStdout())
 			}
+			if err == nil && histogram != "" {
+				err = writeHistogram(histogram, rep)
+			}
 			switch {
 			case err != nil:
 				return err
@@ -88,8 +92,17 @@ func loadCommand() *cobra.Command {
 	f.StringVar(&cfg.Path, "path", "", "path and query of the request, in place of the backend's")
 	secure.register(cmd)
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	f.StringVar(&histogram, "hgrm", "", "file for the whole distribution of latencies, as HdrHistogram's plotters read it")
 	cmd.MarkFlagsMutuallyExclusive("size", "sizes")
 	return cmd
+}
+
+func writeHistogram(file string, rep *load.Report) error {
+	var b bytes.Buffer
+	if err := rep.WriteHistogram(&b); err != nil {
+		return fmt.Errorf("histogram: %w", err)
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
 func isTerminal(f *os.File) bool {

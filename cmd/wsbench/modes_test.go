@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,5 +94,27 @@ func TestLoadRefuses(t *testing.T) {
 		if code, stderr := exitCode(t, args...); code != 1 || !strings.Contains(stderr, says) {
 			t.Errorf("%q: exit %d, %q", args, code, stderr)
 		}
+	}
+}
+
+// TestHistogramFile: the file has as many values as the report, and ends at the
+// same maximum.
+func TestHistogramFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "echo.hgrm")
+	r := loaded(t, 0, "echo", "ws://"+startBackend(t)[0], "-c", "3", "--duration", "200ms", "--hgrm", file)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last float64
+	var count int64
+	for line := range strings.Lines(string(b)) {
+		var value, percentile float64
+		if n, _ := fmt.Sscan(line, &value, &percentile, &count); n == 3 {
+			last = value
+		}
+	}
+	if r.Latency.Count == 0 || count != r.Latency.Count || math.Abs(last-r.Latency.Max) > 0.01*r.Latency.Max {
+		t.Fatalf("%d values to %v; the report has %d to %v\n%s", count, last, r.Latency.Count, r.Latency.Max, b)
 	}
 }
