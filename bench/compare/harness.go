@@ -45,6 +45,7 @@ const (
 // everything that it started and returns the context's error.
 func Run(ctx context.Context, o Options) (res *Results, err error) {
 	o.defaults()
+	o.pairOnly()
 	scenarios, err := choose(o.Scenarios, o.Pairs)
 	if err != nil {
 		return nil, err
@@ -70,6 +71,13 @@ func Run(ctx context.Context, o Options) (res *Results, err error) {
 	if err := h.startBackend(ctx); err != nil {
 		return nil, err
 	}
+	if o.Baseline != "" {
+		var note string
+		if targets, note, err = h.addBaseline(ctx, targets); err != nil {
+			return nil, err
+		}
+		notes = append(notes, note)
+	}
 	without, err := h.checkTLS(ctx, scenarios, targets)
 	if err != nil {
 		return nil, err
@@ -88,7 +96,8 @@ func Run(ctx context.Context, o Options) (res *Results, err error) {
 			if s.Idle() && round >= o.IdleRounds {
 				continue
 			}
-			for ti, t := range targets {
+			for _, ti := range o.order(round, targets) {
+				t := targets[ti]
 				if !t.takes(s) {
 					continue
 				}

@@ -64,10 +64,11 @@ func (sc *ScenarioResult) markdown(line func(string, ...any)) {
 	line("## %s", sc.Title)
 	line("")
 	sc.table(line, sc.columns(false), true)
-	if len(sc.Verdicts) > 0 {
+	verdicts := slices.Concat(sc.Verdicts, sc.Baseline)
+	if len(verdicts) > 0 {
 		line("")
 	}
-	for _, v := range sc.Verdicts {
+	for _, v := range verdicts {
 		line("- **%s**, %s: %.2f of %s; %s", v.Outcome, v.Title, v.Ratio, v.Peer, v.Why)
 	}
 	if cols := sc.columns(true); len(cols) > 0 {
@@ -166,7 +167,7 @@ func (s Scenario) units() string {
 func bestPeer(sc *ScenarioResult, m metric) stats.Sample {
 	var peers []stats.Sample
 	for _, t := range sc.Targets {
-		if t.Name != rivals.Subject && t.Name != Direct {
+		if t.Name != rivals.Subject && t.Name != Direct && t.Name != Baseline {
 			peers = append(peers, t.Metrics[m.key])
 		}
 	}

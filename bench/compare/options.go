@@ -9,7 +9,11 @@ type Options struct {
 	Binary    string   // of wsgate; empty: wsgate is not among the targets
 	Targets   []string // names; empty: all, bulk variants where they belong
 	Scenarios []string // names; empty: the quick ones
-	Rounds    int      // default 3
+	// Baseline is a git revision of the working folder's module: wsgate at
+	// that commit is measured beside Binary. The peers are then left out unless
+	// Targets has them.
+	Baseline string
+	Rounds   int // default 3
 	// IdleRounds are the rounds of the idle scenario, which takes Quiet twice
 	// and more; default 2, at most Rounds.
 	IdleRounds  int

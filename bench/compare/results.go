@@ -42,6 +42,7 @@ type ScenarioResult struct {
 	Scenario
 	Targets  []*TargetResult `json:"targets"`
 	Verdicts []Verdict       `json:"verdicts"`
+	Baseline []Verdict       `json:"baseline_verdicts,omitempty"` // against the subject at another commit
 }
 
 // TargetResult is one scenario for one target.
@@ -126,7 +127,7 @@ func (r *Results) finish(scenarios []Scenario) {
 			switch t.Name {
 			case rivals.Subject:
 				subject = t
-			case Direct:
+			case Direct, Baseline:
 			default:
 				peers = append(peers, t)
 			}
@@ -136,6 +137,7 @@ func (r *Results) finish(scenarios []Scenario) {
 			}
 		}
 		sr.Targets = kept
+		sr.judgeBaseline()
 		if subject != nil {
 			sr.Verdicts = judge(s, subject, peers)
 		}

@@ -20,12 +20,14 @@ import (
 func compareCommand() *cobra.Command {
 	var o compare.Options
 	var out string
+	var failOnLoss bool
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "measures wsgate beside nginx and HAProxy; about ten minutes",
 		Example: `  wsbench compare
   wsbench compare --scenarios echo,churn --rounds 5 --duration 5s
-  wsbench compare --targets nginx,haproxy --wsgate ./wsgate`,
+  wsbench compare --targets nginx,haproxy --wsgate ./wsgate
+  wsbench compare --baseline HEAD~1 --scenarios echo,churn --rounds 7 --fail-on-loss`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			self, err := os.Executable()
@@ -33,6 +35,9 @@ func compareCommand() *cobra.Command {
 				return err
 			}
 			o.Self = []string{self}
+			if o.Baseline != "" && !cmd.Flags().Changed("out") {
+				out = "" // the folder has the comparison with the peers
+			}
 			o.Log = func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }
 			cleanup, err := needBinary(cmd.Context(), &o)
 			if err != nil {
@@ -57,6 +62,9 @@ func compareCommand() *cobra.Command {
 			if n := res.Failed(); n > 0 {
 				return fmt.Errorf("%d runs failed", n)
 			}
+			if l := res.Losses(); failOnLoss && len(l) > 0 {
+				return fmt.Errorf("worse than at %s:\n%s", o.Baseline, strings.Join(l, "\n"))
+			}
 			return nil
 		},
 	}
@@ -64,6 +72,8 @@ func compareCommand() *cobra.Command {
 	f.StringVar(&o.Binary, "wsgate", "", "wsgate binary; built from this module when empty")
 	f.StringSliceVar(&o.Targets, "targets", nil, "targets: direct, wsgate, nginx, nginx-16k, haproxy, haproxy-splice; all when empty")
 	f.StringSliceVar(&o.Scenarios, "scenarios", nil, fmt.Sprintf("scenarios, or %q; when empty: %s", compare.Full, strings.Join(compare.Quick, ", ")))
+	f.StringVar(&o.Baseline, "baseline", "", "git revision: measures wsgate beside itself at that commit, without the peers unless --targets has them; writes no files unless --out is given")
+	f.BoolVar(&failOnLoss, "fail-on-loss", false, "with --baseline: exit 1 when wsgate has become worse in any metric that is judged; give it 7 rounds or more, of 3 the spread is too easily small by chance")
 	f.IntVar(&o.Rounds, "rounds", 3, "rounds")
 	f.IntVar(&o.IdleRounds, "idle-rounds", 2, "rounds of the idle scenario")
 	f.DurationVar(&o.Duration, "duration", 2*time.Second, "measured time of a run")
@@ -79,7 +89,7 @@ func compareCommand() *cobra.Command {
 // needBinary builds wsgate when it is to be measured and no binary was given.
 func needBinary(ctx context.Context, o *compare.Options) (cleanup func(), err error) {
 	cleanup = func() {}
-	if len(o.Targets) > 0 && !slices.Contains(o.Targets, rivals.Subject) {
+	if len(o.Targets) > 0 && o.Baseline == "" && !slices.Contains(o.Targets, rivals.Subject) {
 		return cleanup, nil
 	}
 	if o.Binary != "" {
