@@ -10,6 +10,7 @@
 //	rivals    configurations of the gateways, a reason beside each line
 //	compare   scenarios, rounds, results, verdicts
 //	chart     bars and lines as SVG
+//	counts    system calls and allocations, which repeat exactly
 //	stats     median, spread, ratio, win or not
 //	account   processor time, memory and switches from the kernel
 //	spawn     processes that never outlive the benchmark

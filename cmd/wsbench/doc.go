@@ -5,6 +5,7 @@
 //	wsbench backend           the server that belongs behind the gateway
 //	wsbench compare           wsgate beside nginx and HAProxy, one table
 //	wsbench report            page, charts and README of what compare found
+//	wsbench counts            system calls and allocations of wsgate, which must not grow
 //
 // A first look at any gateway that sends /echo to 127.0.3.1:9000:
 //

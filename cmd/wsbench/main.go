@@ -27,7 +27,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(loadCommand(), backendCommand(), compareCommand(), reportCommand(), guardCommand())
+	root.AddCommand(loadCommand(), backendCommand(), compareCommand(), countsCommand(), reportCommand(), guardCommand())
 	err := root.ExecuteContext(ctx)
 	stop()
 	switch {
