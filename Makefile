@@ -23,7 +23,7 @@ SOURCES = find . \( -name node_modules -o -name .git -o -name bin \) -prune -o -
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: bin/wsgate ## build the gateway and run its demo: a chat on http://127.0.0.1:8080/
@@ -42,15 +42,36 @@ bin/wsbench:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/wsbench
 
 .PHONY: test
-test: lint race e2e ## everything: lint, unit tests with fuzz corpora, end-to-end tests
+test: lint race counts e2e ## everything: lint, unit tests with fuzz corpora, counts, end-to-end tests
 
 .PHONY: race
-race: ## unit tests, with the race detector and in random order
+race: strace ## unit tests, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 5m $(UNITS)
 
 .PHONY: e2e
 e2e: ## end-to-end tests of the real binary; installs what they need
 	$(GO) test -count=1 -shuffle=on -timeout 8m $(E2E)
+
+COUNTS := bench/counts/counts.json
+
+.PHONY: counts
+counts: strace ## fail when system calls or allocations a message or an upgrade have grown
+	$(GO) run ./cmd/wsbench counts --check $(COUNTS)
+
+.PHONY: counts-record
+counts-record: strace ## record these counts, when a growth is meant or something has shrunk
+	$(GO) run ./cmd/wsbench counts --record $(COUNTS)
+
+# It starts no service.
+.PHONY: strace
+strace:
+	@if ! command -v strace >/dev/null; then \
+		if ! command -v apt-get >/dev/null || [[ $$(id -u) != 0 ]]; then \
+			echo "strace is missing: install it, or run this as root on Debian"; exit 1; \
+		fi; \
+		apt-get update -q; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends strace; \
+	fi
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, import rules, go mod tidy; changes nothing
@@ -84,6 +105,13 @@ bench-full: ## the same in every scenario; about half an hour
 .PHONY: bench-report
 bench-report: ## page, charts and README of the latest results; measures nothing
 	$(GO) run ./cmd/wsbench report
+
+# What wsgate was at REV, and what it is: make bench-baseline REV=HEAD~1.
+REV ?= HEAD
+
+.PHONY: bench-baseline
+bench-baseline: ## measure wsgate beside itself at the commit REV (HEAD: what is not committed)
+	$(GO) run ./cmd/wsbench compare --baseline $(REV) $(BENCH)
 
 # policy-rc.d keeps the packages from starting their services.
 .PHONY: bench-deps

@@ -137,6 +137,10 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"backend", "--listen", addr}, 1, "in use"},
 		{[]string{"compare", "--targets", "direct", "--scenarios", "tsunami"}, 1, `scenario "tsunami"`},
 		{[]string{"compare", "--wsgate", "/nonexistent"}, 1, "no such file"},
+		{[]string{"compare", "--wsgate", "/bin/true", "--baseline", "no-such-revision"}, 1, "baseline no-such-revision: "},
+		{[]string{"counts", "--check", "/nonexistent"}, 1, "no such file"},
+		{[]string{"counts", "--wsgate", "/nonexistent"}, 1, "no such file"},
+		{[]string{"counts", "--check", "a", "--record", "b"}, 1, "none of the others can be"},
 	} {
 		if code, stderr := exitCode(t, tt.args...); code != tt.code || !strings.Contains(stderr, tt.says) {
 			t.Errorf("%v: exit %d, %q", tt.args, code, stderr)
