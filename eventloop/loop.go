@@ -53,7 +53,7 @@ type Loop struct {
 	now         int64 // nanoseconds since Gateway.start
 	worker      *splice.Worker
 	wheel       wheel
-	armed       time.Duration // what the timerfd was last set to; 0: not armed
+	armed       int64 // when the timerfd expires; 0: not armed
 	events      [maxEvents]sys.Event
 	listeners   []*listening
 	slots       slots
@@ -317,12 +317,12 @@ func (l *Loop) later(s *session) {
 // arm sets the timerfd for the wheel's next tick, if it is not set for that or
 // an earlier one.
 func (l *Loop) arm() {
-	d := l.wheel.wait(l.now)
-	if d == 0 || l.armed != 0 && l.armed <= d {
+	at := l.wheel.wake(l.now)
+	if at == 0 || l.armed != 0 && l.armed <= at {
 		return
 	}
-	if err := sys.TimerFDSet(l.timer, d, 0); err == nil {
-		l.armed = d
+	if err := sys.TimerFDSet(l.timer, time.Duration(at-l.now), 0); err == nil {
+		l.armed = at
 	}
 }
 

@@ -114,14 +114,16 @@ func (w *wheel) drain(head **session, now int64, expire func(*session)) {
 	}
 }
 
-// wait returns how long the wheel can be left alone, 0 when it is empty.
-func (w *wheel) wait(now int64) time.Duration {
+// wake returns when the wheel wants to be advanced, on the loop's clock, 0 when
+// it is empty. While only far deadlines are in it, that is the same time however
+// often it is asked: no reason to set a timer anew.
+func (w *wheel) wake(now int64) int64 {
 	switch {
 	case w.nNear > 0:
-		return tick
+		return now + int64(tick)
 	case w.nFar > 0:
 		next := (w.now>>wheelBits + 1) << wheelBits
-		return max(time.Duration(next*int64(tick)-now), tick)
+		return max(next*int64(tick), now+int64(tick))
 	}
 	return 0
 }

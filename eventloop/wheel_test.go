@@ -49,8 +49,8 @@ func TestWheel(t *testing.T) {
 		if w.nNear+w.nFar != len(due) {
 			t.Fatalf("%d in the wheel, want %d", w.nNear+w.nFar, len(due))
 		}
-		if (w.wait(now) == 0) != (len(due) == 0) {
-			t.Fatalf("wait %v with %d waiting", w.wait(now), len(due))
+		if at := w.wake(now); (at == 0) != (len(due) == 0) || at != 0 && at <= now {
+			t.Fatalf("wake %v at %v with %d waiting", at, now, len(due))
 		}
 	}
 	if expired < 10_000 {
@@ -102,5 +102,22 @@ func TestSlots(t *testing.T) {
 	}
 	if k2 := table.key(b, client); table.get(int32(k2), uint32(k2>>32)>>1) != b {
 		t.Error("the new owner is not found")
+	}
+}
+
+// TestFarDeadlinesNeedOneTimer: a session that is not due for long must not
+// have the timer set in every turn.
+func TestFarDeadlinesNeedOneTimer(t *testing.T) {
+	var w wheel
+	w.set(new(session), int64(time.Hour))
+	first := w.wake(0)
+	for now := int64(0); now < first-int64(tick); now += int64(time.Millisecond) {
+		if at := w.wake(now); at != first {
+			t.Fatalf("wake %v at %v, and before %v", at, now, first)
+		}
+	}
+	w.set(new(session), int64(time.Second))
+	if at := w.wake(0); at != int64(tick) {
+		t.Fatalf("wake %v with a near deadline", at)
 	}
 }

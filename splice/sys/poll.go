@@ -101,5 +101,5 @@ func TimerFDDrain(fd int) { drain(fd) }
 
 func drain(fd int) {
 	var count [8]byte
-	_, _, _ = Kernel{}.Read(fd, count[:])
+	_, _, _ = syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&count)), uintptr(len(count)))
 }
