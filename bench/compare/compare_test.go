@@ -246,18 +246,24 @@ func TestTargets(t *testing.T) {
 		t.Errorf("without TLS in nginx: %s", got)
 	}
 
-	targets, notes, err = findTargets(&Options{Targets: []string{Direct, rivals.Subject, "nginx-16k"}})
-	if err != nil || len(targets) != 2 || len(notes) != 1 || !strings.Contains(notes[0], "wsgate is left out") {
-		t.Errorf("%v, %v, %v", targets, notes, err)
+	targets, notes, err = findTargets(&Options{Targets: []string{Direct, "haproxy", "nginx-16k"}})
+	if err != nil || len(targets) != 3 || len(notes) != 0 || !targets[0].takes(scenario(t, "echo")) {
+		t.Errorf("a variant asked for by name leaves a scenario out: %v, %v, %v", targets, notes, err)
 	}
-	if !targets[0].takes(scenario(t, "echo")) {
-		t.Error("a variant asked for by name leaves a scenario out")
+	if err := os.Remove(filepath.Join(dir, "haproxy")); err != nil {
+		t.Fatal(err)
 	}
-	if _, _, err = findTargets(&Options{Targets: []string{"traefik"}}); err == nil {
+	if _, err := (rivals.Gateway{Program: "haproxy"}).Look(); err != nil { // not installed elsewhere either
+		targets, notes, err = findTargets(&Options{Targets: []string{Direct, "haproxy"}})
+		if err != nil || len(targets) != 1 || len(notes) != 1 || !strings.Contains(notes[0], "haproxy is left out") {
+			t.Errorf("%v, %v, %v", targets, notes, err)
+		}
+		if _, _, err = findTargets(&Options{Targets: []string{"haproxy"}}); err == nil {
+			t.Error("a comparison of nothing")
+		}
+	}
+	if err := (&Options{Targets: []string{"traefik"}}).checkTargets(); err == nil {
 		t.Error("an unknown target is taken")
-	}
-	if _, _, err = findTargets(&Options{Targets: []string{rivals.Subject}}); err == nil {
-		t.Error("a comparison of nothing")
 	}
 }
 

@@ -158,6 +158,9 @@ func (s Scenario) columnTitle(m metric) string {
 
 // units is the plural of the scenario's unit.
 func (s Scenario) units() string {
+	if stem, ok := strings.CutSuffix(s.Unit, "y"); ok {
+		return stem + "ies"
+	}
 	if s.Unit == "MB" {
 		return s.Unit
 	}

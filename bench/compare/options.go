@@ -6,7 +6,7 @@ import "time"
 // default.
 type Options struct {
 	Self      []string // command line of this program, for its backend and guard
-	Binary    string   // of wsgate; empty: wsgate is not among the targets
+	Binary    string   // of wsgate; empty: built from the module of the working folder
 	Targets   []string // names; empty: all, bulk variants where they belong
 	Scenarios []string // names; empty: the quick ones
 	// Baseline is a git revision of the working folder's module: wsgate at

@@ -42,17 +42,26 @@ func (t target) takes(s Scenario) bool {
 	return true
 }
 
-// findTargets looks up what is asked for. What is not installed is left out,
-// with a note.
-func findTargets(o *Options) (targets []target, notes []string, err error) {
-	wanted := func(name string) bool { return len(o.Targets) == 0 || slices.Contains(o.Targets, name) }
+// wants reports whether the target called name is asked for.
+func (o *Options) wants(name string) bool {
+	return len(o.Targets) == 0 || slices.Contains(o.Targets, name)
+}
+
+func (o *Options) checkTargets() error {
 	for _, name := range o.Targets {
 		if _, ok := rivals.Find(name); !ok && name != Direct {
-			return nil, nil, fmt.Errorf("target %q: it is %q or the name of a gateway", name, Direct)
+			return fmt.Errorf("target %q: it is %q or the name of a gateway", name, Direct)
 		}
 	}
+	return nil
+}
+
+// findTargets looks up what is asked for. What is not installed is left out,
+// with a note. It holds that the names are known and that there is a Binary
+// where the subject is wanted.
+func findTargets(o *Options) (targets []target, notes []string, err error) {
 	for _, g := range rivals.All() {
-		if !wanted(g.Name) {
+		if !o.wants(g.Name) {
 			continue
 		}
 		t := target{Gateway: g, asked: slices.Contains(o.Targets, g.Name)}
@@ -62,13 +71,9 @@ func findTargets(o *Options) (targets []target, notes []string, err error) {
 			notes = append(notes, fmt.Sprintf("%s is left out: %v", g.Name, err))
 			continue
 		}
-		if t.binary == "" {
-			notes = append(notes, g.Name+" is left out: no binary was given")
-			continue
-		}
 		targets = append(targets, t)
 	}
-	if wanted(Direct) {
+	if o.wants(Direct) {
 		targets = append(targets, target{Gateway: rivals.Gateway{Name: Direct}})
 	}
 	if len(targets) == 0 {

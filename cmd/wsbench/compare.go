@@ -1,19 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"wsgate/bench/compare"
-	"wsgate/bench/rivals"
 	"wsgate/bench/spawn"
 )
 
@@ -39,11 +35,9 @@ func compareCommand() *cobra.Command {
 				out = "" // the folder has the comparison with the peers
 			}
 			o.Log = func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }
-			cleanup, err := needBinary(cmd.Context(), &o)
-			if err != nil {
+			if o.Binary, err = existing(o.Binary); err != nil {
 				return err
 			}
-			defer cleanup()
 			res, err := compare.Run(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -86,31 +80,16 @@ func compareCommand() *cobra.Command {
 	return cmd
 }
 
-// needBinary builds wsgate when it is to be measured and no binary was given.
-func needBinary(ctx context.Context, o *compare.Options) (cleanup func(), err error) {
-	cleanup = func() {}
-	if len(o.Targets) > 0 && o.Baseline == "" && !slices.Contains(o.Targets, rivals.Subject) {
-		return cleanup, nil
+// existing is the path of a file, made absolute: a benchmark's processes have
+// a working folder of their own. Empty stays empty.
+func existing(file string) (string, error) {
+	if file == "" {
+		return "", nil
 	}
-	if o.Binary != "" {
-		o.Binary, err = filepath.Abs(o.Binary)
-		if err == nil {
-			_, err = os.Stat(o.Binary)
-		}
-		return cleanup, err
+	if _, err := os.Stat(file); err != nil {
+		return "", err
 	}
-	dir, err := os.MkdirTemp("", "wsbench-build-")
-	if err != nil {
-		return cleanup, err
-	}
-	cleanup = func() { os.RemoveAll(dir) }
-	o.Binary = filepath.Join(dir, rivals.Subject)
-	build := exec.CommandContext(ctx, "go", "build", "-o", o.Binary, "wsgate/cmd/wsgate")
-	if b, err := build.CombinedOutput(); err != nil {
-		cleanup()
-		return func() {}, fmt.Errorf("wsgate cannot be built here; run inside its module, give --wsgate, or choose --targets without it: %w\n%s", err, b)
-	}
-	return cleanup, nil
+	return filepath.Abs(file)
 }
 
 // guardCommand is the process that cleans up after a comparison that was
