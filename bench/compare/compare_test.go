@@ -110,9 +110,11 @@ func TestNoVerdictWithoutPeers(t *testing.T) {
 func TestNotes(t *testing.T) {
 	busy := v(100, 1, 1)
 	busy["others_busy"], busy["stolen"] = 0.4, 0.2
-	r := results(t, "rate", runs("nginx", busy, v(102, 1, 1)))
+	nginx := runs("nginx", busy, v(102, 1, 1))
+	nginx.Runs[0].Uncounted = "strace broke"
+	r := results(t, "rate", nginx)
 	notes := strings.Join(r.Notes, "\n")
-	for _, want := range []string{"other programs used up to 40 %", "hypervisor took up to 20 %", "only 9,804 of 10,000 messages"} {
+	for _, want := range []string{"other programs used up to 40 %", "hypervisor took up to 20 %", "rate, nginx: system calls could not be counted: strace broke", "only 9,804 of 10,000 messages"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("no %q in %q", want, notes)
 		}

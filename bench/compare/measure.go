@@ -30,7 +30,7 @@ func (h *harness) measure(ctx context.Context, round int, s Scenario, t target) 
 	run := h.measureTraffic(ctx, s, g)
 	if round == 0 && run.Error == "" && h.traces && g.proc != nil && s.countable() {
 		if err := h.countCalls(ctx, s, g, run.Values); err != nil {
-			run.Error = fmt.Sprintf("system calls: %v: %s", err, g.output())
+			run.Uncounted = err.Error()
 		}
 	}
 	return run

@@ -58,6 +58,10 @@ type Trial struct {
 	Error  string             `json:"error,omitempty"`
 	Values map[string]float64 `json:"values,omitempty"`
 	Report *load.Report       `json:"report,omitempty"`
+
+	// Uncounted is why the system calls of this run could not be counted, in
+	// words; the run itself counts.
+	Uncounted string `json:"uncounted,omitempty"`
 }
 
 // Verdict compares the subject with the best peer in one metric.
@@ -132,6 +136,7 @@ func (r *Results) finish(scenarios []Scenario) {
 				peers = append(peers, t)
 			}
 			r.noteNoise(s, t)
+			r.noteUncounted(s, t)
 			if s.Rate > 0 {
 				r.noteRate(s, t)
 			}
@@ -150,6 +155,14 @@ func (r *Results) noteNoise(s Scenario, t *TargetResult) {
 	}
 	if o := t.Metrics["stolen"]; o.Max > noisy {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s, %s: the hypervisor took up to %.0f %% of a core in a run", s.Name, t.Name, 100*o.Max))
+	}
+}
+
+func (r *Results) noteUncounted(s Scenario, t *TargetResult) {
+	for _, run := range t.Runs {
+		if run.Uncounted != "" {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s, %s: system calls could not be counted: %s", s.Name, t.Name, run.Uncounted))
+		}
 	}
 }
 
