@@ -44,8 +44,13 @@ bin/wsbench:
 .PHONY: test
 test: lint race counts e2e ## everything: lint, unit tests with fuzz corpora, counts, end-to-end tests
 
+# Without them the tests that need them are skipped, and say so; counts fails.
+.PHONY: peers
+peers:
+	@bench/install.sh nginx:nginx-light haproxy strace || echo "tests go on without"
+
 .PHONY: race
-race: strace ## unit tests, with the race detector and in random order
+race: peers ## unit tests, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 5m $(UNITS)
 
 .PHONY: e2e
@@ -55,23 +60,12 @@ e2e: ## end-to-end tests of the real binary; installs what they need
 COUNTS := bench/counts/counts.json
 
 .PHONY: counts
-counts: strace ## fail when system calls or allocations a message or an upgrade have grown
+counts: peers ## fail when system calls or allocations a message or an upgrade have grown
 	$(GO) run ./cmd/wsbench counts --check $(COUNTS)
 
 .PHONY: counts-record
-counts-record: strace ## record these counts, when a growth is meant or something has shrunk
+counts-record: peers ## record these counts, when a growth is meant or something has shrunk
 	$(GO) run ./cmd/wsbench counts --record $(COUNTS)
-
-# It starts no service.
-.PHONY: strace
-strace:
-	@if ! command -v strace >/dev/null; then \
-		if ! command -v apt-get >/dev/null || [[ $$(id -u) != 0 ]]; then \
-			echo "strace is missing: install it, or run this as root on Debian"; exit 1; \
-		fi; \
-		apt-get update -q; \
-		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends strace; \
-	fi
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, import rules, go mod tidy; changes nothing
@@ -113,20 +107,11 @@ REV ?= HEAD
 bench-baseline: ## measure wsgate beside itself at the commit REV (HEAD: what is not committed)
 	$(GO) run ./cmd/wsbench compare --baseline $(REV) $(BENCH)
 
-# policy-rc.d keeps the packages from starting their services.
+# The kernel for bench-scale is taken out of its package and not installed:
+# installing it would run the hooks for boot loaders and initial RAM disks.
 .PHONY: bench-deps
-bench-deps: ## install nginx and HAProxy for bench (Debian, as root)
-	@missing=; \
-	command -v nginx >/dev/null || missing+=" nginx-light"; \
-	command -v haproxy >/dev/null || missing+=" haproxy"; \
-	if [[ -z $$missing ]]; then echo "nginx and haproxy are here"; exit 0; fi; \
-	if [[ ! -e /usr/sbin/policy-rc.d ]]; then \
-		trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
-		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; \
-		chmod 755 /usr/sbin/policy-rc.d; \
-	fi; \
-	apt-get update -q; \
-	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+bench-deps: bin/kernel ## get what the benchmarks need: nginx, HAProxy, strace, QEMU, busybox, a kernel (Debian, as root)
+	@bench/install.sh nginx:nginx-light haproxy strace qemu-system-x86_64:qemu-system-x86 :busybox-static
 
 .PHONY: clean
 clean: ## remove what was built and installed here

@@ -20,7 +20,7 @@ func Strace(ctx context.Context) error {
 	case err == nil || ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%w; make strace installs it", err)
+		return fmt.Errorf("%w; make bench-deps installs it", err)
 	}
 	return straceError(err, out)
 }
