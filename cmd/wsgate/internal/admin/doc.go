@@ -1,10 +1,14 @@
 // Package admin serves the gateway's admin address: metrics, health and
-// version over net/http, all of it read-only.
+// version over net/http, and profiles for go tool pprof; all of it read-only.
 //
 //	GET /          a page that lists the others
 //	GET /metrics   metrics in the Prometheus format
 //	GET /healthz   200 "ok" while the gateway serves, 503 "stopping" once it drains
 //	GET /version   {"version":...,"go":...}
+//	GET /debug/pprof/   profiles of net/http/pprof, of a minute at most
+//
+// /debug/pprof/heap?gc=1 makes a full garbage collection first. Requests for
+// profiles that a browser makes for a page of another origin get 403.
 //
 // Over TCP a request must name an IP address, localhost or the configured host
 // in its Host field; others get 421 (RFC 9110 15.5.20). A web page that has its

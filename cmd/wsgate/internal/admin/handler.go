@@ -34,6 +34,7 @@ func handler(o Options) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(version)
 	})
+	profiles(mux)
 	page := index(o.Version)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -112,6 +113,7 @@ func index(version string) string {
 <li><a href="/metrics">/metrics</a>: metrics in the Prometheus format</li>
 <li><a href="/healthz">/healthz</a>: 200 while serving, 503 while stopping</li>
 <li><a href="/version">/version</a>: version as JSON</li>
+<li><a href="/debug/pprof/">/debug/pprof/</a>: profiles of the process, for go tool pprof</li>
 </ul>
 </body>
 </html>

@@ -85,7 +85,7 @@ func TestRequests(t *testing.T) {
 		{"delete", "DELETE /metrics HTTP/1.1\r\n" + host + "\r\n", 405},
 		{"put", "PUT / HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n", 405},
 		{"options of all", "OPTIONS * HTTP/1.1\r\n" + host + "\r\n", 400},
-		{"unknown path", "GET /debug/pprof/ HTTP/1.1\r\n" + host + "\r\n", 404},
+		{"unknown path", "GET /debug/ HTTP/1.1\r\n" + host + "\r\n", 404},
 		{"below a path", "GET /healthz/x HTTP/1.1\r\n" + host + "\r\n", 404},
 		{"long head", "GET /healthz HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", maxHead+8192) + "\r\n\r\n", 431},
 		{"no host", "GET /healthz HTTP/1.1\r\n\r\n", 400},

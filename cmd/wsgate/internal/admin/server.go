@@ -15,7 +15,7 @@ import (
 // Bounds of a request and a connection.
 const (
 	readTimeout  = 10 * time.Second // head and body
-	writeTimeout = 30 * time.Second // from the head to the end of the answer
+	writeTimeout = 30 * time.Second // from the head to the end of the answer; a profile's seconds are added
 	idleTimeout  = 60 * time.Second // between two requests
 	maxHead      = 16 << 10         // bytes; net/http adds 4 KiB
 )
@@ -24,6 +24,7 @@ const (
 type bounds struct {
 	head  time.Duration // until a request head is whole
 	conns int64         // connections held at a time; more are closed as they are accepted
+	write time.Duration // from the head to the end of the answer; 0 is writeTimeout
 }
 
 // Options of a Server. All must be set, but for Logf.
@@ -59,6 +60,9 @@ func start(o Options, b bounds) (*Server, error) {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
+	if b.write == 0 {
+		b.write = writeTimeout
+	}
 	ln, err := listen(o.Address)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func start(o Options, b bounds) (*Server, error) {
 		Handler:                      handler(o),
 		ReadHeaderTimeout:            b.head,
 		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
+		WriteTimeout:                 b.write,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHead,
 		DisableGeneralOptionsHandler: true,
