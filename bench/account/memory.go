@@ -85,3 +85,22 @@ func parseSockstat(b []byte) int64 {
 	}
 	return 0
 }
+
+// OwnPSS is the proportional set size of this process in bytes.
+func OwnPSS() (int64, error) {
+	b, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return 0, err
+	}
+	return number(b, "Pss:") << 10, nil
+}
+
+// Available is how many bytes of the machine's memory can be had without
+// swapping, as the kernel estimates it.
+func Available() (int64, error) {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	return number(b, "MemAvailable:") << 10, nil
+}

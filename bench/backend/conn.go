@@ -18,8 +18,8 @@ type conn struct {
 	service          service
 	head             []byte // request head that came in pieces
 	dec              wire.Decoder
-	control          [125]byte // payload of a control frame that came in pieces
-	pending          []byte    // what the socket did not take
+	control          []byte // payload of the latest control frame, until it is answered
+	pending          []byte // what the socket did not take
 	pendingAt        int
 	pace             *pace // of a slow reader; nil: reads all that comes
 }
@@ -166,8 +166,12 @@ func (s *Server) take(c *conn, b []byte) bool {
 		b = b[len(chunk):]
 		ws.Cipher(chunk, h.Mask, int(off))
 		if h.OpCode.IsControl() {
-			if copy(c.control[off:], chunk); last && !s.takeControl(c, h) {
-				return true
+			c.control = append(c.control[:off], chunk...)
+			if last {
+				if !s.takeControl(c, h) {
+					return true
+				}
+				c.control = nil
 			}
 			continue
 		}
@@ -210,7 +214,7 @@ func (s *Server) takeHead(c *conn, b []byte) (rest []byte, ok bool) {
 // takeControl answers a complete control frame. It reports false after a Close:
 // nothing may follow it.
 func (s *Server) takeControl(c *conn, h *ws.Header) bool {
-	payload := c.control[:h.Length]
+	payload := c.control
 	switch h.OpCode {
 	case ws.OpPing:
 		s.out = wire.AppendHeader(s.out, ws.OpPong, len(payload), false, h.Mask)

@@ -156,7 +156,7 @@ func (s *Server) forget(c *conn) {
 	if c.service != nil {
 		c.service.ended(s)
 	}
-	c.fd, c.service, c.head, c.pending = -1, nil, nil, nil
+	c.fd, c.service, c.head, c.control, c.pending = -1, nil, nil, nil, nil
 	s.free = append(s.free, c.slot)
 }
 

@@ -55,6 +55,10 @@ type Config struct {
 
 	TLS *TLS // for a wss target; nil is the defaults
 
+	// Release, when it is closed, ends the measured time before Duration is
+	// over; what is due then still has to come.
+	Release <-chan struct{}
+
 	// Begin and End are called where the measured time begins and ends.
 	// They hold up the run, and what they take is part of the measured time.
 	Begin, End func()

@@ -34,14 +34,15 @@ type conn struct {
 	readable, hangup bool
 	writable         bool
 	closed           bool // the peer's Close has come
+	asked            bool // for its last message, in idle
 	dialed           int64
 	last             int64 // when the latest message came, in down
 
 	dec     wire.Decoder
 	check   wire.Checker
 	key     string
-	head    []byte    // response head that came in pieces
-	control [125]byte // payload of a control frame that came in pieces
+	head    []byte // response head that came in pieces
+	control []byte // payload of the latest control frame, until it is taken
 
 	sent      uint32      // messages begun; the next one's number
 	times     []int64     // when each message under way was due, by number modulo the length, a power of two

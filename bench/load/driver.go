@@ -27,6 +27,10 @@ type driver interface {
 	tick(now int64) (next int64)          // between the turns; when to call again
 }
 
+// A winder is a driver that brings connections to their end by and by: wind is
+// called between the turns once no more traffic is wanted.
+type winder interface{ wind() }
+
 func newDriver(l *loop) driver {
 	base := quiet{l}
 	switch l.cfg.Mode {

@@ -8,7 +8,14 @@ type idle struct {
 	echoing
 	pace
 	trickle *hdrhistogram.Histogram // nil without one
+
+	left  []*conn // still to be asked
+	asked int     // that have not answered yet
 }
+
+// askAtOnce is how many connections of a loop are asked at a time: all at once
+// would be a flood, and what it measures is the length of the queue.
+const askAtOnce = 64
 
 func newIdle(base echoing) *idle {
 	rate := base.l.cfg.Trickle
@@ -22,7 +29,32 @@ func newIdle(base echoing) *idle {
 func (*idle) unit() string      { return "connection" }
 func (*idle) latencyOf() string { return "the message after the hold to its echo" }
 
-func (d *idle) stop(c *conn) { d.emit(c, d.l.now()) }
+func (d *idle) stop(c *conn) { d.left = append(d.left, c) }
+
+func (d *idle) wind() {
+	for d.asked < askAtOnce && len(d.left) > 0 {
+		c := d.left[0]
+		d.left = d.left[1:]
+		if c.state != open {
+			continue // that it ended is a fault already
+		}
+		c.asked = true
+		d.asked++
+		d.l.out = d.l.out[:0]
+		d.emit(c, d.l.now())
+		d.l.finishTurn(c)
+	}
+}
+
+func (d *idle) ended(c *conn, _ bool) { d.answered(c) }
+
+// answered takes c off those that were asked.
+func (d *idle) answered(c *conn) {
+	if c.asked {
+		c.asked = false
+		d.asked--
+	}
+}
 
 func (d *idle) tick(now int64) (next int64) {
 	if d.trickle == nil {
@@ -38,10 +70,11 @@ func (d *idle) data(c *conn, chunk []byte, end bool) {
 	}
 	l := d.l
 	took := l.now() - c.dueAt(seq)
-	if !l.stopping || c.outstanding() > 0 {
+	if !c.asked || c.outstanding() > 0 {
 		record(d.trickle, took)
 		return
 	}
+	d.answered(c)
 	record(l.latency, took)
 	l.unit(c.id, seq)
 	l.sendClose(c)

@@ -163,7 +163,9 @@ func (l *loop) schedule(opened *sync.WaitGroup) (next int64) {
 	next = now + sweepEvery
 	if now-l.lastSweep >= sweepEvery {
 		l.lastSweep = now
-		l.sweep(now)
+		if l.opening > 0 {
+			l.sweep(now)
+		}
 		l.pub.units.Store(l.units)
 	}
 	if l.run.stop.Load() && !l.stopping {
@@ -190,6 +192,9 @@ func (l *loop) schedule(opened *sync.WaitGroup) (next int64) {
 	if l.began == 0 && l.now() >= l.begin {
 		l.beginMeasure()
 	}
+	if l.began != 0 && !l.stopping && l.freed.Load() {
+		l.end = min(l.end, l.now())
+	}
 	if !l.stopping && l.now() >= l.end {
 		// What fell due while the machine held us up is sent late, not left out.
 		for l.driver.tick(l.now()) < l.end {
@@ -199,6 +204,9 @@ func (l *loop) schedule(opened *sync.WaitGroup) (next int64) {
 	}
 	switch {
 	case l.stopping:
+		if w, ok := l.driver.(winder); ok {
+			w.wind()
+		}
 		return min(next, l.deadline)
 	case l.began == 0:
 		next = min(next, l.begin)

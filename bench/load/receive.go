@@ -70,8 +70,9 @@ func (l *loop) take(c *conn, b []byte) {
 		}
 		b = b[len(chunk):]
 		if h := &c.dec.Header; h.OpCode.IsControl() {
-			if copy(c.control[off:], chunk); last {
+			if c.control = append(c.control[:off], chunk...); last {
 				l.takeControl(c, h)
+				c.control = nil
 			}
 		} else {
 			l.driver.data(c, chunk, last && h.Fin)
@@ -84,7 +85,7 @@ func (l *loop) take(c *conn, b []byte) {
 
 // takeControl takes a complete control frame.
 func (l *loop) takeControl(c *conn, h *ws.Header) {
-	payload := c.control[:h.Length]
+	payload := c.control
 	switch h.OpCode {
 	case ws.OpPing:
 		if c.state == open {

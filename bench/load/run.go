@@ -30,6 +30,7 @@ type run struct {
 
 	start atomic.Int64 // when traffic begins; 0 until every loop has opened its connections
 	stop  atomic.Bool  // the context has ended
+	freed atomic.Bool  // Release has been closed
 
 	storms storms       // in the mode of that name
 	phase  atomic.Value // string, for progress
@@ -91,7 +92,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		r.start.Store(r.now())
 		r.wake()
 	}()
+	var waiting sync.WaitGroup
+	waiting.Go(func() { r.awaitRelease(done) })
 	r.watch(done)
+	waiting.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -106,6 +110,16 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 func (r *run) wake() {
 	for _, l := range r.loops {
 		l.poll.Wake()
+	}
+}
+
+// awaitRelease passes the end of the hold on, unless done is closed before.
+func (r *run) awaitRelease(done <-chan struct{}) {
+	select {
+	case <-r.cfg.Release:
+		r.freed.Store(true)
+		r.wake()
+	case <-done:
 	}
 }
 

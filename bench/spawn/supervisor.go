@@ -129,6 +129,9 @@ type Process struct {
 // Start starts spec.
 func (s *Supervisor) Start(spec Spec) (*Process, error) {
 	p := &Process{s: s, cmd: exec.Command(spec.Path, spec.Args...), out: &tail{line: spec.Line}, done: make(chan struct{})}
+	if len(spec.Env) > 0 {
+		p.cmd.Env = append(os.Environ(), spec.Env...)
+	}
 	p.cmd.Dir = spec.Dir
 	if p.cmd.Dir == "" {
 		p.cmd.Dir = s.dir

@@ -27,7 +27,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(loadCommand(), backendCommand(), compareCommand(), countsCommand(), reportCommand(), guardCommand())
+	root.AddCommand(loadCommand(), backendCommand(), compareCommand(), countsCommand(), reportCommand(), scaleCommand(), scaleGuestCommand(), guardCommand())
 	err := root.ExecuteContext(ctx)
 	stop()
 	switch {
