@@ -9,8 +9,10 @@ SHELL := /bin/bash
 GO ?= go
 E2E := ./cmd/wsgate/e2e
 FUZZTIME ?= 5s
-# Arguments of wsbench compare, such as BENCH="--rounds 5".
+# Arguments of wsbench compare and scale, such as BENCH="--rounds 5" and
+# SCALE="--pairs 500000".
 BENCH ?=
+SCALE ?=
 
 # The version is what git calls this commit; a build elsewhere has none.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -107,11 +109,29 @@ REV ?= HEAD
 bench-baseline: ## measure wsgate beside itself at the commit REV (HEAD: what is not committed)
 	$(GO) run ./cmd/wsbench compare --baseline $(REV) $(BENCH)
 
+.PHONY: bench-scale
+bench-scale: ## measure idle sessions by the hundred thousand, in a virtual machine; $SCALE has its arguments
+	CGO_ENABLED=0 $(GO) run ./cmd/wsbench scale $(SCALE)
+
 # The kernel for bench-scale is taken out of its package and not installed:
 # installing it would run the hooks for boot loaders and initial RAM disks.
 .PHONY: bench-deps
 bench-deps: bin/kernel ## get what the benchmarks need: nginx, HAProxy, strace, QEMU, busybox, a kernel (Debian, as root)
 	@bench/install.sh nginx:nginx-light haproxy strace qemu-system-x86_64:qemu-system-x86 :busybox-static
+
+# An image that is already in /boot is as good.
+bin/kernel:
+	@if compgen -G '/boot/vmlinuz-*' >/dev/null; then exit 0; fi; \
+	apt-get update -q; \
+	package=$$(apt-cache depends linux-image-amd64 | awk '$$1 == "Depends:" { print $$2; exit }'); \
+	scratch=$$(mktemp -d); \
+	trap 'rm -rf "$$scratch"' EXIT; \
+	chmod 755 "$$scratch"; \
+	(cd "$$scratch" && apt-get -q -o APT::Sandbox::User=root download "$$package"); \
+	dpkg-deb --fsys-tarfile "$$scratch"/*.deb | tar -x -C "$$scratch" --wildcards './boot/vmlinuz-*'; \
+	mkdir -p $@; \
+	mv "$$scratch"/boot/vmlinuz-* $@/; \
+	ls $@
 
 .PHONY: clean
 clean: ## remove what was built and installed here

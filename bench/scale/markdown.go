@@ -67,7 +67,7 @@ func (r *Result) where() string {
 		return here
 	}
 	h := r.VM.Host
-	return fmt.Sprintf("In a virtual machine, emulated by %s on %d cores (%s): times are those of an emulated processor, ten to thirty times a real one's. %s %d MiB, booted in %.0f s.",
+	return fmt.Sprintf("In a virtual machine, emulated by %s on %d cores (%s): times are those of an emulated processor. %s %d MiB, booted in %.0f s.",
 		r.VM.QEMU, h.Cores, h.CPU, here, r.VM.MemoryBytes>>20, r.VM.BootSeconds)
 }
 

@@ -3,7 +3,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -28,8 +27,6 @@ func main() {
 
 func run(port *vm.Port, what string) error {
 	switch what {
-	case "fail":
-		return port.Fail(errors.New("it's no use"))
 	case "end":
 		fmt.Println("nothing to say")
 		return nil
