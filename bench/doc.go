@@ -9,12 +9,14 @@
 //	sock      the only raw system calls: sockets and epoll
 //	rivals    configurations of the gateways, a reason beside each line
 //	compare   scenarios, rounds, results, verdicts
+//	scale     idle sessions by the hundred thousand
+//	vm        a virtual machine, for what this one does not allow
 //	chart     bars and lines as SVG
 //	counts    system calls and allocations, which repeat exactly
 //	stats     median, spread, ratio, win or not
 //	account   processor time, memory and switches from the kernel
 //	spawn     processes that never outlive the benchmark
-//	results   what the latest comparison found: numbers, page, charts
+//	results   what the latest comparison and scale found: numbers, page, charts
 //
 // A new mode of load is a driver in load and, where it needs one, a service in
 // backend; a new scenario is an entry in compare's list; a new gateway is a

@@ -4,6 +4,7 @@
 //	                          down, up, fanout, storm
 //	wsbench backend           the server that belongs behind the gateway
 //	wsbench compare           wsgate beside nginx and HAProxy, one table
+//	wsbench scale             N idle pairs through one wsgate, up to a million
 //	wsbench report            page, charts and README of what compare found
 //	wsbench counts            system calls and allocations of wsgate, which must not grow
 //

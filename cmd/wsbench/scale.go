@@ -95,7 +95,7 @@ func (f *scaleFlags) run(ctx context.Context) (res *scale.Result, err error) {
 	defer func() { err = errors.Join(err, sup.Close()) }()
 	if f.Binary == "" {
 		f.Binary = filepath.Join(sup.Dir(), rivals.Subject)
-		if err := buildStatic(ctx, sup, f.Binary, "wsgate/cmd/wsgate"); err != nil {
+		if err := f.build(ctx, sup, f.Binary, "wsgate/cmd/wsgate"); err != nil {
 			return nil, err
 		}
 	} else if f.Binary, err = filepath.Abs(f.Binary); err != nil {
@@ -109,9 +109,9 @@ func (f *scaleFlags) run(ctx context.Context) (res *scale.Result, err error) {
 	return scale.Run(ctx, sup, f.Options)
 }
 
-// buildStatic builds a command of this module so that it runs without
-// libraries, in the guest too.
-func buildStatic(ctx context.Context, sup *spawn.Supervisor, out, command string) error {
+// build builds a command of this module so that it runs without libraries, in
+// the guest too.
+func (f *scaleFlags) build(ctx context.Context, sup *spawn.Supervisor, out, command string) error {
 	compiler, err := exec.LookPath("go")
 	if err != nil {
 		return err
@@ -120,6 +120,7 @@ func buildStatic(ctx context.Context, sup *spawn.Supervisor, out, command string
 	if err != nil {
 		return err
 	}
+	f.Log("building %s", command)
 	p, err := sup.Start(spawn.Spec{
 		Path: compiler, Args: []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", out, command},
 		// What is under way in the compiler's scratch folder goes with ours.
@@ -180,7 +181,7 @@ func (f *scaleFlags) runInside(ctx context.Context, sup *spawn.Supervisor) (*sca
 	kit := f.Self[0]
 	if vm.Static(kit) != nil {
 		kit = filepath.Join(sup.Dir(), "wsbench")
-		if err := buildStatic(ctx, sup, kit, "wsgate/cmd/wsbench"); err != nil {
+		if err := f.build(ctx, sup, kit, "wsgate/cmd/wsbench"); err != nil {
 			return nil, err
 		}
 	}
