@@ -35,8 +35,8 @@ func (r *run) open(ctx context.Context, conns int) (*held, error) {
 	}
 	seconds := 0
 	c.Progress = func(p load.Progress) {
-		if seconds++; p.Phase == "opening" && seconds%10 == 0 {
-			r.o.Log("%d of %d are open", p.Open, conns)
+		if seconds++; p.Phase != "running" && seconds%10 == 0 {
+			r.o.Log("%s: %d of %d are open", p.Phase, p.Open, conns)
 		}
 	}
 	r.held = append(r.held, h)
