@@ -127,14 +127,18 @@ func (r *Result) Write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "scale.md"), []byte(r.Markdown()), 0o644)
 }
 
-// clockError is by how much the clock of a virtual machine may be wrong before
-// a note says so.
-const clockError = 0.03
+// clockError is by which share the clock of a virtual machine may be wrong
+// before a note says so, and clockSlack how many seconds are spent around a run.
+const (
+	clockError = 0.03
+	clockSlack = 2
+)
 
 // CheckClock compares the time that the run took by its own clock with what it
 // took by another.
 func (r *Result) CheckClock(seconds float64) {
-	if off := (r.Seconds - seconds) / seconds; off < -clockError || off > clockError {
+	off := (r.Seconds - seconds) / seconds
+	if d := r.Seconds - seconds; max(d, -d) > clockSlack+clockError*seconds {
 		r.Notes = append(r.Notes, fmt.Sprintf("the machine's clock counted %.1f s in %.1f s: its times are wrong by %.0f %%", r.Seconds, seconds, 100*off))
 	}
 }

@@ -35,7 +35,7 @@ type Config struct {
 type Outcome struct {
 	Result      []byte
 	BootSeconds float64 // until the command's first frame
-	Seconds     float64
+	Seconds     float64 // until its last
 }
 
 //go:embed init.sh
@@ -76,7 +76,7 @@ func Run(ctx context.Context, sup *spawn.Supervisor, c Config) (*Outcome, error)
 	}
 	return &Outcome{
 		Result:      m.in.result,
-		BootSeconds: m.booted.Sub(m.started).Seconds(), Seconds: time.Since(m.started).Seconds(),
+		BootSeconds: m.booted.Sub(m.started).Seconds(), Seconds: m.ended.Sub(m.started).Seconds(),
 	}, nil
 }
 
@@ -89,6 +89,7 @@ type machine struct {
 	// These belong to line until done is closed, or the process has ended.
 	in     receiver
 	booted time.Time
+	ended  time.Time
 	first  chan struct{} // closed with the first frame
 	done   chan struct{} // closed with the result, or an error
 }
@@ -102,6 +103,7 @@ func (m *machine) line(s string) {
 		close(m.first)
 	}
 	if m.in.done {
+		m.ended = time.Now()
 		close(m.done)
 	}
 }
