@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wsgate/bench/account"
+	"wsgate/bench/build"
 	"wsgate/bench/rivals"
 	"wsgate/bench/scale"
 	"wsgate/bench/spawn"
@@ -94,8 +94,8 @@ func (f *scaleFlags) run(ctx context.Context) (res *scale.Result, err error) {
 	}
 	defer func() { err = errors.Join(err, sup.Close()) }()
 	if f.Binary == "" {
-		f.Binary = filepath.Join(sup.Dir(), rivals.Subject)
-		if err := f.build(ctx, sup, f.Binary, "wsgate/cmd/wsgate"); err != nil {
+		f.Log("building wsgate")
+		if f.Binary, err = build.Gateway(ctx, sup, "", rivals.Subject); err != nil {
 			return nil, err
 		}
 	} else if f.Binary, err = filepath.Abs(f.Binary); err != nil {
@@ -107,39 +107,6 @@ func (f *scaleFlags) run(ctx context.Context) (res *scale.Result, err error) {
 		return f.runInside(ctx, sup)
 	}
 	return scale.Run(ctx, sup, f.Options)
-}
-
-// build builds a command of this module so that it runs without libraries, in
-// the guest too.
-func (f *scaleFlags) build(ctx context.Context, sup *spawn.Supervisor, out, command string) error {
-	compiler, err := exec.LookPath("go")
-	if err != nil {
-		return err
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	f.Log("building %s", command)
-	p, err := sup.Start(spawn.Spec{
-		Path: compiler, Args: []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", out, command},
-		// What is under way in the compiler's scratch folder goes with ours.
-		Env: []string{"CGO_ENABLED=0", "GOARCH=amd64", "GOTMPDIR=" + sup.Dir()},
-		Dir: dir, Core: spawn.AnyCore,
-	})
-	if err != nil {
-		return err
-	}
-	defer p.Stop(0)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-p.Done():
-	}
-	if err := p.Err(); err != nil {
-		return fmt.Errorf("%s cannot be built here; run inside its module, or give --wsgate: %w\n%s", command, err, p.Output())
-	}
-	return nil
 }
 
 // Memory and time of a machine, by pairs: measured, with a margin.
@@ -180,8 +147,9 @@ type guestOrder struct {
 func (f *scaleFlags) runInside(ctx context.Context, sup *spawn.Supervisor) (*scale.Result, error) {
 	kit := f.Self[0]
 	if vm.Static(kit) != nil {
-		kit = filepath.Join(sup.Dir(), "wsbench")
-		if err := f.build(ctx, sup, kit, "wsgate/cmd/wsbench"); err != nil {
+		var err error
+		f.Log("building wsbench for the machine")
+		if kit, err = build.Command(ctx, sup, "", build.Kit, "wsbench"); err != nil {
 			return nil, err
 		}
 	}
