@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -159,5 +160,24 @@ func TestKernelMemoryForRoot(t *testing.T) {
 	k, ok := KernelMemory()
 	if os.Geteuid() == 0 && (!ok || k.Slab <= 0) {
 		t.Fatalf("%+v, %v", k, ok)
+	}
+}
+
+func TestOwnMemory(t *testing.T) {
+	before, err := OwnPSS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := make([]byte, 32<<20)
+	for i := 0; i < len(held); i += 4096 {
+		held[i] = 1
+	}
+	after, err := OwnPSS()
+	if err != nil || after-before < 24<<20 {
+		t.Errorf("%d, then %d with 32 MiB more, %v", before, after, err)
+	}
+	runtime.KeepAlive(held)
+	if free, err := Available(); err != nil || free <= 0 || free > Here().MemoryBytes {
+		t.Errorf("%d of %d bytes available, %v", free, Here().MemoryBytes, err)
 	}
 }
