@@ -49,7 +49,7 @@ test: lint race counts e2e ## everything: lint, unit tests with fuzz corpora, co
 # Without them the tests that need them are skipped, and say so; counts fails.
 .PHONY: peers
 peers:
-	@bench/install.sh nginx:nginx-light haproxy strace || echo "tests go on without"
+	@$(MAKE) --no-print-directory bench-deps || echo "tests go on without"
 
 .PHONY: race
 race: peers ## unit tests, with the race detector and in random order
