@@ -32,8 +32,12 @@ func TestParseSlabinfo(t *testing.T) {
 # name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>
 TCP                  10     12   2432   13    8 : tunables    0    0    0 : slabdata      1      1      0
 filp                100    120    256   16    1 : tunables    0    0    0 : slabdata      8      8      0
+dentry               50     63    192   21    1 : tunables    0    0    0 : slabdata      3      3      0
+proc_inode_cache     30     44    704   22    4 : tunables    0    0    0 : slabdata      2      2      0
+tw_sock_TCP        9000   9008    256   16    1 : tunables    0    0    0 : slabdata    563    563      0
+anon_vma_chain      200    256     64   64    1 : tunables    0    0    0 : slabdata      4      4      0
 `
-	if n, err := parseSlabinfo([]byte(in)); err != nil || n != 10*2432+100*256 {
+	if n, err := parseSlabinfo([]byte(in)); err != nil || n != 10*2432+100*256+(50-30)*192 {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if _, err := parseSlabinfo([]byte("TCP many 12 2432 13\n")); err == nil {
