@@ -44,6 +44,22 @@ type Counter struct {
 // the group goes on untraced. When this process is killed, strace ends with
 // the group that it traces.
 func Attach(ctx context.Context, pgid int) (*Counter, error) {
+	for deadline := time.Now().Add(stepLimit); ; {
+		c, err := attach(ctx, pgid)
+		if !errors.Is(err, errMissed) || time.Now().After(deadline) {
+			return c, err
+		}
+	}
+}
+
+// errMissed is a thread that strace did not see: it was started by one that
+// was not traced yet, after strace had listed all.
+var errMissed = errors.New("strace does not trace every thread")
+
+// missedAfter is how long strace may take to trace all that it has listed.
+const missedAfter = 2 * time.Second
+
+func attach(ctx context.Context, pgid int) (*Counter, error) {
 	pids, err := account.Members(pgid)
 	if err != nil {
 		return nil, err
@@ -76,7 +92,7 @@ func Attach(ctx context.Context, pgid int) (*Counter, error) {
 
 // attached returns when every thread of pids is traced by c.
 func (c *Counter) attached(ctx context.Context, pids []int) error {
-	deadline := time.Now().Add(stepLimit)
+	deadline := time.Now().Add(missedAfter)
 	for !c.traces(pids) {
 		select {
 		case <-ctx.Done():
@@ -86,7 +102,7 @@ func (c *Counter) attached(ctx context.Context, pids []int) error {
 		case <-time.After(2 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("strace is not attached after %v", stepLimit)
+			return errMissed
 		}
 	}
 	return nil
