@@ -16,6 +16,7 @@
 //	stats     median, spread, ratio, win or not
 //	account   processor time, memory and switches from the kernel
 //	spawn     processes that never outlive the benchmark
+//	build     the gateway and the kit, compiled under a supervisor
 //	results   what the latest comparison and scale found: numbers, page, charts
 //
 // A new mode of load is a driver in load and, where it needs one, a service in
