@@ -308,6 +308,9 @@ func (g *gateway) checkLeaks() {
 	if !ok {
 		t.Errorf("leak: %d descriptors, at most %v expected; %v goroutines, %v when it started; descriptors:\n%s",
 			fds, allowed, routines, g.routines, strings.Join(g.descriptors(), "\n"))
+		if _, stacks, err := g.adminGet("/debug/pprof/goroutine?debug=1"); err == nil {
+			t.Logf("goroutines:\n%s", stacks)
+		}
 	}
 	if m, err := g.tryScrape(); err == nil {
 		if n := m.sum("wsgate_panics_total"); n != 0 {
