@@ -95,7 +95,7 @@ bench: ## measure wsgate beside nginx and HAProxy; about ten minutes
 	$(GO) run ./cmd/wsbench compare $(BENCH)
 
 .PHONY: bench-full
-bench-full: ## the same in every scenario; about half an hour
+bench-full: ## the same in every scenario; about twenty minutes
 	$(GO) run ./cmd/wsbench compare --scenarios all $(BENCH)
 
 .PHONY: bench-report
