@@ -34,7 +34,7 @@ func (s *session) refuse(l *Loop, e *handshake.Error) {
 		s.client = t.peer.Addr() // the request was never understood
 	}
 	s.logRequest(l, e.Status, refusedBy(e), e.Reason)
-	s.closeUpstream(true)
+	s.closeUpstream(l, true)
 	l.counters.Refusals[e.Reason]++
 	if whole {
 		l.counters.Upgrades["refused"]++
@@ -66,12 +66,12 @@ func (s *session) flushRefusal(l *Loop) {
 // answered: the answer is with the kernel. The connection goes on with the
 // next request, or closes.
 func (s *session) answered(l *Loop) {
-	s.closeUpstream(false)
+	s.closeUpstream(l, false)
 	if s.att.keep {
 		s.nextRequest(l)
 		return
 	}
-	l.worker.IO.Shutdown(int(s.fd[client]))
+	l.worker.Codec.Shutdown(s.end(client))
 	if l.lingering >= lingerMax {
 		s.drainOnce(l)
 		s.finish(l, false)
@@ -169,7 +169,7 @@ func (s *session) passAnswer(l *Loop) {
 			return
 		}
 		t.rin.B = t.rin.B[:cap(t.rin.B)]
-		n, out, _ := l.worker.IO.Read(int(s.fd[upstream]), t.rin.B)
+		n, out := s.recv(l, upstream, t.rin.B)
 		switch {
 		case out == sys.OK:
 			m, _, bad := t.body.Consume(t.rin.B[:n])
@@ -198,7 +198,7 @@ func (s *session) passAnswer(l *Loop) {
 func (s *session) flushAhead(l *Loop) bool {
 	t := s.att
 	for len(t.ahead) > 0 {
-		n, out, _ := l.worker.IO.Write(int(s.fd[client]), t.ahead, false)
+		n, out := s.send(l, client, t.ahead)
 		switch out {
 		case sys.OK:
 			t.ahead = t.ahead[n:]

@@ -69,6 +69,8 @@ func (s *session) drain(l *Loop) {
 	switch s.state {
 	case relaying:
 		s.shut(l, 1001, record.Operator, "drain")
+	case greeting, shaking:
+		s.setDeadline(l, min(drainGrace, s.times.RequestHead))
 	case reading:
 		if s.att.in != nil && len(s.att.in.B) > 0 {
 			return

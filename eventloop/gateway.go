@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,11 @@ type Timeouts struct {
 type Limits struct {
 	Head        handshake.Limits // request and response heads
 	Connections int              // client connections held at a time; 0 is no limit
+	// Handshakes bounds the TLS handshakes in progress, and those of one
+	// client address or endpoint; 0 is no limit. Above it the one that has
+	// waited longest for its peer is closed.
+	Handshakes           int
+	HandshakesPerAddress int
 }
 
 // Generation is one immutable configuration as the loops see it.
@@ -52,7 +58,8 @@ type Generation struct {
 
 // Listener is an address to accept clients on.
 type Listener struct {
-	Address string // "127.0.0.1:8080", "[::1]:8080" or "unix:/path"
+	Address string       // "127.0.0.1:8080", "[::1]:8080" or "unix:/path"
+	TLS     *ListenerTLS // nil: plain HTTP
 }
 
 // Conn is a client connection on its way between a loop and the plain HTTP
@@ -63,6 +70,8 @@ type Conn struct {
 	Unread   []byte // read from FD and not used up; owned by the receiver
 	Peer     netip.AddrPort
 	Listener string
+	TLS      *splice.TLS // the TLS connection on FD, nil for none; moves with FD
+	Info     *record.TLS // what is known about it
 	Accepted time.Time
 	Requests int // requests answered on this connection so far
 }
@@ -109,6 +118,10 @@ type Gateway struct {
 	shedding atomic.Bool
 	next     atomic.Uint32
 	addrs    []string
+
+	computing chan struct{} // a token for each TLS handshake that computes
+	drops     sync.Mutex    // guards codec
+	codec     *splice.Codec // for connections that no loop takes any more
 }
 
 // pollers counts the netpoll pollers asked for so far: they belong to the
@@ -136,7 +149,10 @@ func New(o Options) (*Gateway, error) {
 		budget: splice.NewBudget(o.Buffered),
 		start:  now,
 		idBase: uint64(now.UnixNano()),
+
+		computing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
+	g.codec = splice.NewCodec(o.IO, g.budget, 1)
 	g.gen.Store(o.Generation)
 	for i := range o.Loops {
 		l, err := newLoop(g, i)
@@ -238,10 +254,25 @@ func (g *Gateway) Snapshot(ctx context.Context) (*record.Counters, error) {
 func (g *Gateway) Return(c Conn) {
 	l := g.loops[int(g.next.Add(1))%len(g.loops)]
 	if !l.post(func() { l.adopt(c) }) {
+		if c.TLS != nil {
+			g.dropTLS(c.TLS)
+		}
 		sys.Close(c.FD)
 		g.conns.Add(-1)
 	}
 }
+
+// dropTLS ends a TLS connection that no loop takes.
+func (g *Gateway) dropTLS(t *splice.TLS) {
+	g.drops.Lock()
+	defer g.drops.Unlock()
+	g.codec.Release(t)
+}
+
+// Budget returns the bound on buffered bytes that the loops share
+// (limits.buffered): TLS connections lent to the plain HTTP server stay under
+// it.
+func (g *Gateway) Budget() *splice.Budget { return g.budget }
 
 // Released notes that a connection lent to the plain HTTP server is gone.
 func (g *Gateway) Released() { g.conns.Add(-1) }

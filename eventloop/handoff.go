@@ -12,12 +12,20 @@ func (l *Loop) handOff(s *session) {
 	c := Conn{
 		ID:       s.id,
 		FD:       int(s.fd[client]),
-		Unread:   append([]byte(nil), t.in.B...),
+		TLS:      s.tls[client],
+		Info:     s.info,
 		Peer:     t.peer,
 		Listener: s.listener,
 		Accepted: l.wall(s.opened),
 		Requests: int(s.requests),
 	}
+	if t.in != nil {
+		c.Unread = append([]byte(nil), t.in.B...)
+	}
+	if c.TLS != nil {
+		l.worker.Forget(c.TLS)
+	}
+	s.tls[client] = nil
 	if err := sys.EpollDel(l.epfd, c.FD); err != nil {
 		l.g.opt.Errorf("epoll: %v", err)
 	}
@@ -28,14 +36,18 @@ func (l *Loop) handOff(s *session) {
 
 // adopt takes a connection back that has an upgrade request in front.
 func (l *Loop) adopt(c Conn) {
-	s, err := l.newSession(c.FD, c.Peer, c.Listener)
+	s, err := l.newSession(c.FD, c.Peer, c.Listener, nil)
 	if err != nil {
 		l.g.opt.Errorf("connection from %s comes back: %v", c.Peer, err)
+		if c.TLS != nil {
+			l.worker.Release(c.TLS)
+		}
 		sys.Close(c.FD)
 		l.g.conns.Add(-1)
 		return
 	}
 	s.id = c.ID
+	s.tls[client], s.info = c.TLS, c.Info
 	s.requests = uint16(min(c.Requests, 1<<16-1))
 	s.may[client] = true
 	t := s.att

@@ -33,14 +33,13 @@ func (s *session) readHead(l *Loop) {
 			s.refuse(l, errHeadTooLarge)
 			return
 		}
-		n, out, _ := l.worker.IO.Read(int(s.fd[client]), t.in.B[len(t.in.B):cap(t.in.B)])
+		n, out := s.recv(l, client, t.in.B[len(t.in.B):cap(t.in.B)])
 		switch out {
 		case sys.OK:
 			if len(t.in.B) == 0 && s.requests > 0 {
 				// The first byte of a further request ends the keep-alive wait.
 				s.setDeadline(l, s.times.RequestHead)
 			}
-			s.took(client, n, cap(t.in.B)-len(t.in.B))
 			t.in.B = t.in.B[:len(t.in.B)+n]
 		case sys.WouldBlock:
 			if len(t.in.B) == 0 {
@@ -52,7 +51,7 @@ func (s *session) readHead(l *Loop) {
 			s.headEnded(l)
 			return
 		default:
-			s.finish(l, true)
+			s.finish(l, !s.alert(l, client))
 			return
 		}
 	}
@@ -79,8 +78,14 @@ func (s *session) parseHead(l *Loop, lim *handshake.Limits) bool {
 	if !done {
 		return false
 	}
+	if t.clear && t.secure.ClearText != Serve {
+		s.answerClear(l)
+		return true
+	}
 	if !t.req.Upgrade {
-		l.handOff(s)
+		if !s.challenged(l) {
+			l.handOff(s)
+		}
 		return true
 	}
 	s.upgrade(l)
@@ -143,6 +148,8 @@ func (s *session) setClient(g *Generation) {
 // phase names what the session is doing, for the log.
 func (s *session) phase() record.Phase {
 	switch s.state {
+	case greeting, shaking:
+		return record.PhaseTLS
 	case reading:
 		return record.PhaseHead
 	case connecting:

@@ -28,6 +28,7 @@ type listening struct {
 	fd     int
 	name   string // the bound address, as logs show it
 	shared bool   // a unix socket, accepted from by all loops
+	secure *ListenerTLS
 }
 
 // listen opens the sockets of one address: for TCP one a loop. The first binds
@@ -54,11 +55,11 @@ func (g *Gateway) listen(ln Listener) error {
 		name = bound.String()
 	}
 	g.addrs = append(g.addrs, name)
-	if err := g.loops[0].addListener(&listening{fd: fd, name: name, shared: !bound.IsValid()}); err != nil {
+	if err := g.loops[0].addListener(&listening{fd: fd, name: name, shared: !bound.IsValid(), secure: ln.TLS}); err != nil {
 		return err
 	}
 	for _, l := range g.loops[1:] {
-		if err := g.join(l, name, bound, fd, &o); err != nil {
+		if err := g.join(l, name, bound, fd, &o, ln.TLS); err != nil {
 			return fmt.Errorf("listen on %s: %w", ln.Address, err)
 		}
 	}
@@ -66,13 +67,13 @@ func (g *Gateway) listen(ln Listener) error {
 }
 
 // join gives a further loop its socket for an address.
-func (g *Gateway) join(l *Loop, name string, bound netip.AddrPort, first int, o *sys.ListenOptions) error {
+func (g *Gateway) join(l *Loop, name string, bound netip.AddrPort, first int, o *sys.ListenOptions, secure *ListenerTLS) error {
 	if !bound.IsValid() {
 		fd, err := sys.Dup(first)
 		if err != nil {
 			return err
 		}
-		return l.addListener(&listening{fd: fd, name: name, shared: true})
+		return l.addListener(&listening{fd: fd, name: name, shared: true, secure: secure})
 	}
 	addr, err := sys.ParseAddr(bound.String())
 	if err != nil {
@@ -82,7 +83,7 @@ func (g *Gateway) join(l *Loop, name string, bound netip.AddrPort, first int, o 
 	if err != nil {
 		return err
 	}
-	return l.addListener(&listening{fd: fd, name: name})
+	return l.addListener(&listening{fd: fd, name: name, secure: secure})
 }
 
 // addListener takes ownership of ln's descriptor.
@@ -138,7 +139,7 @@ func (l *Loop) acceptOne(ln *listening) bool {
 	}
 	l.counters.Accepted++
 	held := l.g.conns.Add(1)
-	s, err := l.newSession(fd, peer, ln.name)
+	s, err := l.newSession(fd, peer, ln.name, ln.secure)
 	if err != nil {
 		l.g.opt.Errorf("accept on %s: %v", ln.name, err)
 		sys.Close(fd)

@@ -27,6 +27,7 @@ func (s *session) logOpen(l *Loop) {
 		Endpoint:    s.endpoint.Address,
 		Tries:       int(t.up.Tries),
 		UpgradeTime: l.since(t.began),
+		TLS:         s.info,
 		Subprotocol: t.resp.Subprotocol(t.rin.B),
 		Extensions:  t.resp.Extensions(t.rin.B),
 	}
@@ -86,6 +87,7 @@ func (s *session) logRequest(l *Loop, status int, who record.Who, why string) {
 		Listener: s.listener,
 		Tries:    int(t.up.Tries),
 		Upgrade:  t.req.Upgrade,
+		TLS:      s.info,
 		Status:   status,
 		Refusal:  why,
 		Sent:     t.sentBody,
@@ -107,6 +109,8 @@ func (s *session) logRequest(l *Loop, status int, who record.Who, why string) {
 	}
 	if t.refusal != nil {
 		r.Detail = t.refusal.Detail
+	} else {
+		r.Detail = t.detail
 	}
 	l.g.opt.Log.Request(r)
 }

@@ -59,6 +59,7 @@ type Loop struct {
 	slots       slots
 	ready       []*session // sessions with work left over
 	stallq      stallQueue
+	shakes      shakes
 	oldestStall atomic.Int64 // since when the front of stallq has stalled
 	spare       []*session   // ended sessions, for reuse
 	lines       struct {     // log records, here because what an interface is given escapes
@@ -348,6 +349,8 @@ func (l *Loop) snapshot() *record.Counters {
 	c.Buffered = c.Buffers * splice.BufferSize
 	c.Connections = int64(l.slots.n)
 	c.Relays = l.relays
+	c.Shaking = int64(l.shakes.n)
+	c.AEADsBuilt = l.worker.Built()
 	return c
 }
 

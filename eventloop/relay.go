@@ -43,8 +43,9 @@ func (s *session) open(l *Loop) {
 	l.counters.UpgradeTime.Observe(l.since(t.began))
 	s.logOpen(l)
 
-	down := s.half[sm.Down].Feed(l.worker, int(s.fd[client]), lead, t.rin.B[t.resp.HeadLen:])
-	up := s.half[sm.Up].Feed(l.worker, int(s.fd[upstream]), nil, t.in.B[t.req.HeadLen:])
+	lead = s.settleTLS(l, lead)
+	down := s.half[sm.Down].Feed(l.worker, s.end(client), lead, t.rin.B[t.resp.HeadLen:])
+	up := s.half[sm.Up].Feed(l.worker, s.end(upstream), nil, t.in.B[t.req.HeadLen:])
 	l.free.put(t)
 	s.att = nil
 	if s.may[client] {
@@ -64,6 +65,32 @@ func (s *session) open(l *Loop) {
 	for d := sm.Up; d <= sm.Down && s.state == relaying; d++ {
 		s.pump(l, d)
 	}
+}
+
+// settleTLS prepares TLS connections for the relay, and returns what is left of
+// lead when a part of it has been sealed before.
+func (s *session) settleTLS(l *Loop, lead []byte) []byte {
+	s.info = nil
+	for sd := client; sd <= upstream; sd++ {
+		t := s.tls[sd]
+		if t == nil {
+			continue
+		}
+		s.half[sm.Up].CopyOnly()
+		s.half[sm.Down].CopyOnly()
+		t.Filed()
+		if t.Buffered() {
+			s.may[sd] = true
+		}
+		wire, plain := t.Unsent(&l.worker.Codec)
+		if sd == client {
+			s.half[sm.Down].Queue(l.worker, wire)
+			lead = lead[plain:]
+		} else {
+			s.half[sm.Up].Queue(l.worker, wire)
+		}
+	}
+	return lead
 }
 
 func (s *session) countOpen(l *Loop, n int64) {
@@ -92,11 +119,11 @@ func (s *session) relayReady(l *Loop, sd side, events uint32) {
 }
 
 // ends returns source and destination of a direction.
-func (s *session) ends(d sm.Dir) (src, dst int) {
+func (s *session) ends(d sm.Dir) (src, dst splice.End) {
 	if d == sm.Up {
-		return int(s.fd[client]), int(s.fd[upstream])
+		return s.end(client), s.end(upstream)
 	}
-	return int(s.fd[upstream]), int(s.fd[client])
+	return s.end(upstream), s.end(client)
 }
 
 // pump moves what it can in one direction and acts on what it came upon.
@@ -141,7 +168,7 @@ func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
 	if f&splice.More != 0 {
 		l.later(s)
 	}
-	if f&splice.DstBlocked != 0 && s.half[d].Stalled() != 0 {
+	if f&splice.DstBlocked != 0 && s.half[d].Stalled() != 0 || f&splice.SrcPartial != 0 {
 		s.stalled(l)
 	}
 	if f&toldFacts == 0 {
@@ -159,8 +186,27 @@ func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {
 			Reset: f&splice.DstReset != 0,
 			Clean: s.half[d].Clean(),
 			Deaf:  s.half[d.Other()].Deaf(),
+			Why:   s.tlsWhy(l, t.kind, d),
 		})
 	}
+}
+
+// tlsWhy says more about the end of a TLS stream: "" for what ends like any
+// other.
+func (s *session) tlsWhy(l *Loop, k sm.Kind, d sm.Dir) string {
+	sd := client
+	if d == sm.Down {
+		sd = upstream
+	}
+	t := s.tls[sd]
+	switch {
+	case t == nil:
+	case k == sm.SourceGone && s.alert(l, sd):
+		return "tls_error"
+	case k == sm.EndOfStream && t.Truncated():
+		return "tls_truncated"
+	}
+	return ""
 }
 
 // noteViolation counts a frame violation.
@@ -221,7 +267,8 @@ func (s *session) sendClose(l *Loop, d sm.Dir) {
 	if d == sm.Up {
 		rand.Read(mask[:])
 	}
-	s.half[d].Send(l.worker, frame.AppendClose(buf[:0], s.relay.Code, "", d == sm.Up, mask))
+	_, dst := s.ends(d)
+	s.half[d].Send(l.worker, dst.TLS, frame.AppendClose(buf[:0], s.relay.Code, "", d == sm.Up, mask))
 }
 
 // shut begins the gateway's own close.
@@ -311,10 +358,13 @@ func (s *session) stuck(l *Loop, d sm.Dir) bool {
 
 // stalling tells whether bytes wait for one of the peers.
 func (s *session) stalling() bool {
-	return s.state == relaying && (s.half[sm.Up].Stalled() != 0 || s.half[sm.Down].Stalled() != 0)
+	return s.state == relaying && (s.partial(client) || s.partial(upstream) || s.half[sm.Up].Stalled() != 0 || s.half[sm.Down].Stalled() != 0)
 }
 
-// stalled notes that a peer has become slow.
+// partial tells whether a part of a TLS record of that side is held.
+func (s *session) partial(sd side) bool { return s.tls[sd] != nil && s.tls[sd].Partial() }
+
+// stalled notes that a peer has become slow, or has sent a part of a record.
 func (s *session) stalled(l *Loop) {
 	if !s.stallQueued {
 		l.stallq.push(&l.slots, s)
@@ -330,6 +380,9 @@ func (s *session) shedStalled(l *Loop) {
 	d := sm.Up
 	if up, down := s.half[sm.Up].Stalled(), s.half[sm.Down].Stalled(); up == 0 || down != 0 && down < up {
 		d = sm.Down
+		if up == 0 && down == 0 && s.partial(upstream) {
+			d = sm.Up // the endpoint is the receiver of that direction
+		}
 	}
 	l.counters.BufferedSheds++
 	s.step(l, sm.Event{Kind: sm.Shed, Dir: d})
@@ -339,10 +392,16 @@ func (s *session) shedStalled(l *Loop) {
 // its descriptor may be wanted while the other peer still takes its time.
 func (s *session) resetReceiver(l *Loop, d sm.Dir) {
 	if d == sm.Up {
-		s.closeUpstream(true)
+		s.closeUpstream(l, !s.alerted(upstream))
 		return
 	}
-	s.closeClient(l, true)
+	s.closeClient(l, !s.alerted(client))
+}
+
+// alerted tells whether a TLS peer has been told why its connection ends: a
+// RST could overtake that.
+func (s *session) alerted(sd side) bool {
+	return s.tls[sd] != nil && s.tls[sd].Failure() != nil
 }
 
 // endRelay logs the end and releases the session.
@@ -351,6 +410,9 @@ func (s *session) endRelay(l *Loop) {
 	s.countOpen(l, -1)
 	for d := sm.Up; d <= sm.Down; d++ {
 		l.counters.Discarded += s.half[d].Discarded()
+		if _, dst := s.ends(d); dst.TLS != nil && s.half[d].Pending() {
+			dst.TLS.Mute() // a record is half written
+		}
 		s.half[d].Release(l.worker)
 	}
 	s.finish(l, false)

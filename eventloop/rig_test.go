@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -29,10 +30,11 @@ import (
 // rig is a gateway on loopback with what it logs.
 type rig struct {
 	*Gateway
-	t     testing.TB
-	log   *memoryLog
-	plain *plainStub
-	route *route.Route
+	t      testing.TB
+	log    *memoryLog
+	plain  *plainStub
+	route  *route.Route
+	secure bool
 }
 
 type rigOptions struct {
@@ -44,6 +46,9 @@ type rigOptions struct {
 	timeouts func(*Timeouts)
 	io       sys.IO
 	tcp      sys.TCPOptions // of connections to endpoints
+	secure   *ListenerTLS
+	upstream *tls.Config
+	shakes   int // limits.handshakes
 }
 
 func testTimeouts() *Timeouts {
@@ -75,6 +80,9 @@ func newRig(t testing.TB, o rigOptions, endpoints ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.upstream != nil {
+		pool.TLS = func() *tls.Config { return o.upstream }
+	}
 	r := &route.Route{Name: "*/", Host: "*", Path: "/", Pool: pool, Frames: o.mode, MaxMessage: o.limit}
 	table, err := route.NewTable([]*route.Route{r})
 	if err != nil {
@@ -84,15 +92,16 @@ func newRig(t testing.TB, o rigOptions, endpoints ...string) *rig {
 	if o.timeouts != nil {
 		o.timeouts(times)
 	}
-	rg := &rig{t: t, log: &memoryLog{}, plain: &plainStub{}, route: r}
+	rg := &rig{t: t, log: &memoryLog{}, plain: &plainStub{}, route: r, secure: o.secure != nil}
 	rg.Gateway, err = New(Options{
 		Loops:     max(o.loops, 1),
-		Listeners: []Listener{{Address: "127.0.0.1:0"}},
+		Listeners: []Listener{{Address: "127.0.0.1:0", TLS: o.secure}},
 		Generation: &Generation{
 			Routes: table, Timeouts: times,
 			Limits: Limits{
 				Head:        handshake.Limits{Line: 16 << 10, Head: 16 << 10, Fields: 100},
 				Connections: o.conns,
+				Handshakes:  o.shakes,
 			},
 			Trusted: func(netip.Addr) bool { return false },
 			TCP:     o.tcp,

@@ -27,6 +27,8 @@ type state uint8
 
 const (
 	reading    state = iota // the request head; also between two requests
+	greeting                // the ClientHello
+	shaking                 // the TLS handshake with the client
 	connecting              // to an endpoint, or sending the request to it
 	awaiting                // the response head
 	answering               // passing on an answer other than 101
@@ -41,7 +43,8 @@ const (
 // in att, so that an idle session is this struct and nothing else.
 type session struct {
 	id     record.ID
-	fd     [2]int32 // by side; -1 none
+	fd     [2]int32       // by side; -1 none
+	tls    [2]*splice.TLS // by side; nil: not TLS
 	slot   int32
 	state  state
 	queued bool    // on the loop's ready list
@@ -63,6 +66,7 @@ type session struct {
 	route    *route.Route
 	endpoint *lb.Endpoint
 	listener string
+	info     *record.TLS // of the client's connection, until the relay
 	att      *attempt
 
 	client  netip.Addr // who the request is for
@@ -75,7 +79,7 @@ type session struct {
 
 // newSession registers an accepted connection, or one that comes back from the
 // plain HTTP server. On error the descriptor still belongs to the caller.
-func (l *Loop) newSession(fd int, peer netip.AddrPort, listener string) (*session, error) {
+func (l *Loop) newSession(fd int, peer netip.AddrPort, listener string, secure *ListenerTLS) (*session, error) {
 	s := l.blank()
 	*s = session{
 		id:       l.nextID(),
@@ -85,6 +89,9 @@ func (l *Loop) newSession(fd int, peer netip.AddrPort, listener string) (*sessio
 		listener: listener,
 		opened:   l.now,
 	}
+	if secure != nil {
+		s.state = greeting
+	}
 	l.slots.put(s)
 	if err := l.watch(s, client); err != nil {
 		l.slots.drop(s)
@@ -92,7 +99,7 @@ func (l *Loop) newSession(fd int, peer netip.AddrPort, listener string) (*sessio
 		return nil, err
 	}
 	s.att = l.free.get()
-	s.att.peer = peer
+	s.att.peer, s.att.secure = peer, secure
 	l.wheel.set(s, l.now+int64(s.times.RequestHead))
 	return s, nil
 }
@@ -140,6 +147,12 @@ func (s *session) ready(l *Loop, sd side, events uint32) {
 		if s.may[client] {
 			s.readHead(l)
 		}
+	case greeting:
+		if s.may[client] {
+			s.readHello(l)
+		}
+	case shaking:
+		s.shakeReady(l, s.att.shake, events)
 	case connecting, awaiting:
 		s.upgradeReady(l, sd, events)
 	case answering:
@@ -175,6 +188,10 @@ func (s *session) expired(l *Loop) {
 	switch s.state {
 	case reading:
 		s.headExpired(l)
+	case greeting:
+		s.helloExpired(l)
+	case shaking:
+		s.shakeFailed(l, s.att.shake, errShakeTimeout)
 	case connecting, awaiting:
 		s.upgradeExpired(l)
 	case answering:
@@ -199,8 +216,10 @@ func (s *session) setDeadline(l *Loop, d time.Duration) { l.wheel.set(s, l.now+i
 
 // closeUpstream ends the connection to the endpoint and gives its lease back.
 // reset: by a RST, because the exchange was not completed.
-func (s *session) closeUpstream(reset bool) {
+func (s *session) closeUpstream(l *Loop, reset bool) {
 	if fd := s.fd[upstream]; fd >= 0 {
+		s.dropShake(l, errShakeGone)
+		s.releaseTLS(l, upstream, !reset)
 		s.fd[upstream] = -1
 		s.hup[upstream], s.may[upstream] = false, false
 		if reset {
@@ -220,7 +239,7 @@ func (s *session) finish(l *Loop, reset bool) {
 	if s.state == over {
 		return
 	}
-	s.closeUpstream(reset)
+	s.closeUpstream(l, reset)
 	s.closeClient(l, reset)
 	l.forget(s)
 }
@@ -231,6 +250,8 @@ func (s *session) closeClient(l *Loop, reset bool) {
 	if fd < 0 {
 		return
 	}
+	s.dropShake(l, errShakeGone)
+	s.releaseTLS(l, client, !reset)
 	s.fd[client] = -1
 	if reset {
 		sys.CloseReset(int(fd))
@@ -272,7 +293,7 @@ func (s *session) kill(l *Loop, who record.Who, why string) {
 	case over:
 	case relaying:
 		s.killRelay(l, who, why)
-	case reading:
+	case reading, greeting, shaking:
 		s.finish(l, false)
 	default:
 		s.logRequest(l, 0, who, why)
@@ -283,7 +304,12 @@ func (s *session) kill(l *Loop, who record.Who, why string) {
 // attempt is what a session needs from the first byte of a request to the 101:
 // pooled by the loop and never held by a relay.
 type attempt struct {
-	peer  netip.AddrPort
+	peer   netip.AddrPort
+	secure *ListenerTLS // of the listener; nil: none
+	clear  bool         // plain HTTP on a TLS listener
+	shake  *shake       // the TLS handshake in progress
+	linked bool         // the endpoint has taken the connection
+
 	req   handshake.Request
 	resp  handshake.Response
 	in    *buffer // the request head and what came behind it
@@ -302,6 +328,7 @@ type attempt struct {
 
 	received uint64 // bytes read and thrown away while lingering
 	refusal  *handshake.Error
+	detail   string // why a TLS handshake failed
 	status   int
 	sentBody uint64
 	keep     bool // the connection goes on after the answer
@@ -331,7 +358,7 @@ func (a *attempts) put(t *attempt) {
 	a.n--
 	t.release()
 	if len(a.free) < maxAttempts {
-		t.peer = netip.AddrPort{}
+		t.peer, t.secure, t.clear = netip.AddrPort{}, nil, false
 		a.free = append(a.free, t)
 	}
 }
@@ -355,5 +382,5 @@ func (t *attempt) reset() {
 	if cap(back) > 4<<10 {
 		back = nil
 	}
-	*t = attempt{peer: t.peer, req: t.req, resp: t.resp, in: t.in, out: t.out, rin: t.rin, back: back}
+	*t = attempt{peer: t.peer, secure: t.secure, clear: t.clear, req: t.req, resp: t.resp, in: t.in, out: t.out, rin: t.rin, back: back}
 }

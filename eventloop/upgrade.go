@@ -31,7 +31,11 @@ func (s *session) upgrade(l *Loop) {
 		Peer:      t.peer.Addr(),
 		Client:    s.client,
 		Trusted:   t.peer.IsValid() && g.Trusted(t.peer.Addr()),
+		TLS:       s.tls[client] != nil,
 		Forwarded: r.Forwarded,
+	}
+	if s.info != nil {
+		id.CertSubject, id.CertFingerprint = s.info.Subject, s.info.Fingerprint
 	}
 	t.out = heads.Get()
 	t.out.B = t.req.AppendUpgrade(t.out.B, in, &id, r.Rules)
@@ -95,13 +99,13 @@ func (s *session) connect(l *Loop) {
 		if out == sys.OK {
 			s.fd[upstream] = int32(fd)
 			if err := l.watch(s, upstream); err != nil {
-				s.closeUpstream(true)
+				s.closeUpstream(l, true)
 				s.act(l, t.up.Step(sm.NoResources))
 				return
 			}
 			break
 		}
-		s.closeUpstream(true)
+		s.closeUpstream(l, true)
 		if out == sys.NoResource {
 			l.wanting("connect to "+ep.Address, errno)
 			s.act(l, t.up.Step(sm.NoResources))
@@ -114,9 +118,13 @@ func (s *session) connect(l *Loop) {
 		}
 	}
 	s.state = connecting
-	t.sent = 0
+	t.sent, t.linked = 0, false
 	t.dial = l.now
 	s.armUpgrade(l)
+	if t.pool.TLS != nil {
+		s.shakeUpstream(l)
+		return
+	}
 	// The kernel may have finished the handshake within connect (loopback), and
 	// a write tells for the price of one system call what an event would.
 	s.sendRequest(l)
@@ -132,7 +140,7 @@ func (s *session) tryFailed(l *Loop, why string) {
 func (s *session) armUpgrade(l *Loop) {
 	t := s.att
 	at := t.until
-	if s.state == connecting && t.sent == 0 {
+	if s.state == connecting && !t.linked {
 		at = min(at, t.dial+int64(s.times.Connect))
 	}
 	l.wheel.set(s, at)
@@ -142,15 +150,11 @@ func (s *session) armUpgrade(l *Loop) {
 func (s *session) sendRequest(l *Loop) {
 	t := s.att
 	for t.sent < len(t.out.B) {
-		n, out, _ := l.worker.IO.Write(int(s.fd[upstream]), t.out.B[t.sent:], false)
+		n, out := s.send(l, upstream, t.out.B[t.sent:])
 		switch out {
 		case sys.OK:
-			if t.sent == 0 {
-				t.sent = n
-				s.armUpgrade(l)
-				continue
-			}
 			t.sent += n
+			s.linked(l)
 		case sys.WouldBlock:
 			return
 		default:
@@ -170,9 +174,17 @@ func (s *session) sendRequest(l *Loop) {
 	t.up.Step(sm.Sent)
 }
 
+// linked notes that the endpoint has taken the connection.
+func (s *session) linked(l *Loop) {
+	if t := s.att; !t.linked {
+		t.linked = true
+		s.armUpgrade(l)
+	}
+}
+
 // upstreamFailed gives up the present endpoint.
 func (s *session) upstreamFailed(l *Loop, why string, e sm.UpgradeEvent) {
-	s.closeUpstream(true)
+	s.closeUpstream(l, true)
 	s.tryFailed(l, why)
 	s.act(l, s.att.up.Step(e))
 }
@@ -181,6 +193,10 @@ func (s *session) upstreamFailed(l *Loop, why string, e sm.UpgradeEvent) {
 func (s *session) upgradeReady(l *Loop, sd side, events uint32) {
 	if sd == client {
 		s.clientWhileAsking(l, events)
+		return
+	}
+	if h := s.att.shake; h != nil {
+		s.shakeReady(l, h, events)
 		return
 	}
 	if s.state == connecting {
@@ -200,7 +216,7 @@ func (s *session) clientWhileAsking(l *Loop, events uint32) {
 		return
 	}
 	if events&(sys.Err|sys.Hup) != 0 {
-		s.closeUpstream(true)
+		s.closeUpstream(l, true)
 		s.act(l, s.att.up.Step(sm.ClientGone))
 	}
 }
@@ -227,11 +243,10 @@ func (s *session) readAnswer(l *Loop) {
 			s.act(l, t.up.Step(sm.AnswerGarbage))
 			return
 		}
-		n, out, _ := l.worker.IO.Read(int(s.fd[upstream]), t.rin.B[len(t.rin.B):cap(t.rin.B)])
+		n, out := s.recv(l, upstream, t.rin.B[len(t.rin.B):cap(t.rin.B)])
 		switch out {
 		case sys.OK:
 			t.up.Answered()
-			s.took(upstream, n, cap(t.rin.B)-len(t.rin.B))
 			t.rin.B = t.rin.B[:len(t.rin.B)+n]
 		case sys.WouldBlock:
 			return
@@ -239,6 +254,9 @@ func (s *session) readAnswer(l *Loop) {
 			why := "reset"
 			if out == sys.EOF {
 				why = "eof"
+			}
+			if s.alert(l, upstream) {
+				why = "tls"
 			}
 			s.upstreamFailed(l, why, sm.UpstreamEnded)
 			return
@@ -285,12 +303,12 @@ func (s *session) judgeAnswer(l *Loop, lim *handshake.Limits) bool {
 // all endpoints.
 func (s *session) upgradeExpired(l *Loop) {
 	t := s.att
-	if l.now < t.until && s.state == connecting && t.sent == 0 {
+	if l.now < t.until && s.state == connecting && !t.linked {
 		s.upstreamFailed(l, "connect_timeout", sm.ConnectExpired)
 		return
 	}
 	s.endpoint.Failed("timeout")
-	s.closeUpstream(true)
+	s.closeUpstream(l, true)
 	s.act(l, t.up.Step(sm.UpgradeExpired))
 }
 
@@ -301,7 +319,7 @@ func (s *session) flushBack(l *Loop) bool {
 	if len(t.back) == 0 {
 		return true
 	}
-	n, out, _ := l.worker.IO.Write(int(s.fd[client]), t.back, false)
+	n, out := s.send(l, client, t.back)
 	switch out {
 	case sys.OK, sys.WouldBlock:
 		t.back = t.back[:copy(t.back, t.back[n:])]

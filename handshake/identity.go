@@ -140,10 +140,29 @@ func (r *Request) appendIdentity(dst, b []byte, id *Identity, rules *Rules, have
 		dst = plainAddr(client).AppendTo(dst)
 		dst = append(dst, crlf...)
 	}
+	dst = appendCert(dst, id, rules)
 	if id.Forwarded && !rules.hidesRequest([]byte("Forwarded")) {
 		dst = append(dst, "Forwarded: "...)
 		dst = r.appendOld(dst, b, id, KindForwarded)
 		dst = AppendForwarded(dst, id, r.Host.Of(b))
+		dst = append(dst, crlf...)
+	}
+	return dst
+}
+
+// appendCert appends what is known of the client's certificate.
+func appendCert(dst []byte, id *Identity, rules *Rules) []byte {
+	if id.CertFingerprint == "" {
+		return dst
+	}
+	if !rules.hidesRequest([]byte("X-Client-Cert-Subject")) {
+		dst = append(dst, "X-Client-Cert-Subject: "...)
+		dst = append(dst, id.CertSubject...)
+		dst = append(dst, crlf...)
+	}
+	if !rules.hidesRequest([]byte("X-Client-Cert-Fingerprint")) {
+		dst = append(dst, "X-Client-Cert-Fingerprint: "...)
+		dst = append(dst, id.CertFingerprint...)
 		dst = append(dst, crlf...)
 	}
 	return dst

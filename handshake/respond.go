@@ -153,3 +153,61 @@ func statusText(status int) string {
 	}
 	return "Error"
 }
+
+// AppendRedirect appends a whole answer that sends the client to the https URL of
+// its request: the same host and target, and the port that the Host field names,
+// or else port, if that is not empty. r is a done Request with a Host, which
+// Parse has checked, and b the buffer it was parsed from. The answer says
+// Connection: close and, to a HEAD request, has no body.
+func AppendRedirect(dst []byte, status int, r *Request, b []byte, port string) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	if status == 308 {
+		dst = append(dst, " Permanent Redirect\r\nLocation: https://"...)
+	} else {
+		dst = append(dst, " Moved Permanently\r\nLocation: https://"...)
+	}
+	host := r.Host.Of(b)
+	dst = append(dst, host...)
+	if port != "" && !namesPort(host) {
+		dst = append(dst, ':')
+		dst = append(dst, port...)
+	}
+	if string(r.Target.Of(b)) == "*" {
+		dst = append(dst, '/')
+	} else {
+		dst = r.AppendTarget(dst, b)
+	}
+	const body = "this port speaks HTTPS\n"
+	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	dst = append(dst, "\r\nConnection: close\r\n\r\n"...)
+	if string(r.Method.Of(b)) == "HEAD" {
+		return dst
+	}
+	return append(dst, body...)
+}
+
+// namesPort tells whether a Host value names a port.
+func namesPort(host []byte) bool {
+	for i := len(host) - 1; i >= 0; i-- {
+		switch host[i] {
+		case ':':
+			return true
+		case ']':
+			return false
+		}
+	}
+	return false
+}
+
+// AppendText appends a whole answer with a body of text; it says Connection:
+// close.
+func AppendText(dst []byte, status int, body string) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	dst = append(dst, " OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	dst = append(dst, "\r\nConnection: close\r\n\r\n"...)
+	return append(dst, body...)
+}

@@ -65,6 +65,8 @@ func dropIdentity(k Kind, id *Identity) bool {
 	switch {
 	case !id.Trusted, k == KindIdentityAlias, k == KindXForwardedFor:
 		return true
+	case k == KindClientCert:
+		return id.CertFingerprint != ""
 	}
 	return k == KindForwarded && id.Forwarded
 }

@@ -81,6 +81,10 @@ type Identity struct {
 	Trusted   bool // Peer is a trusted proxy: what it says about the client is kept
 	TLS       bool // the client's connection is encrypted: proto is https
 	Forwarded bool // write a Forwarded field (RFC 7239), too
+	// CertSubject and CertFingerprint are of the client's verified certificate,
+	// for X-Client-Cert-Subject and X-Client-Cert-Fingerprint; "" without one.
+	// They hold no control bytes.
+	CertSubject, CertFingerprint string
 }
 
 // Header is a field for Rules to set. Name must be a token, Value must hold no

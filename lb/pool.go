@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 )
@@ -34,6 +35,10 @@ type Pool struct {
 	Name string
 	// Members are in the order of the configuration. They are not to be changed.
 	Members []Member
+	// TLS returns the configuration of connections to the endpoints, nil for
+	// plain ones. It is set before the pool is used; what it returns is not
+	// changed.
+	TLS func() *tls.Config
 
 	picker Picker
 }

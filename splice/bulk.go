@@ -18,7 +18,7 @@ func (h *Half) wantsSplice() bool {
 // spliceStep moves bytes of the present frame (or of the opaque stream) into
 // the half's pipe and from there to dst. Nothing is pending. handled=false
 // promises that nothing was consumed: the caller copies.
-func (h *Half) spliceStep(w *Worker, src, dst int) (f Facts, handled bool) {
+func (h *Half) spliceStep(w *Worker, src, dst End) (f Facts, handled bool) {
 	if h.pipe == nil {
 		if h.pipe = w.pipes.get(); h.pipe == nil {
 			return 0, false
@@ -29,7 +29,7 @@ func (h *Half) spliceStep(w *Worker, src, dst int) (f Facts, handled bool) {
 	if !opaque {
 		want = int(min(uint64(want), h.scan.Remaining()))
 	}
-	n, out, _ := w.IO.Splice(src, h.pipe.w, want, false)
+	n, out, _ := w.IO.Splice(src.FD, h.pipe.w, want, false)
 	switch out {
 	case sys.OK:
 	case sys.WouldBlock:

@@ -36,6 +36,7 @@ const (
 	AtEnd                        // once after Finish: all that is to be passed on has been written
 	FinSent                      // once after Fin: the half-close has been passed on
 	Broken                       // once: the source's first frame violation, whatever comes of it
+	SrcPartial                   // the source's TLS connection holds a part of a record
 )
 
 type halfFlags uint16
@@ -172,13 +173,19 @@ func (h *Half) Abandon(w *Worker) {
 func (h *Half) Forget() { h.flags |= gone | told }
 
 // Send queues the gateway's own bytes behind what is pending. The caller has
-// seen AtEnd.
-func (h *Half) Send(w *Worker, p []byte) {
+// seen AtEnd. t is the destination's TLS connection, nil for none.
+func (h *Half) Send(w *Worker, t *TLS, p []byte) {
 	if h.flags&(lost|finSent) != 0 {
 		return
 	}
+	if t != nil {
+		p = w.Seal(t, p)
+	}
 	h.keep(w, p)
 }
+
+// CopyOnly keeps the half from splicing: one of its ends is a TLS connection.
+func (h *Half) CopyOnly() { h.flags |= noSplice }
 
 // Fin asks for the half-close to be passed on behind what is pending.
 func (h *Half) Fin() {
@@ -233,3 +240,7 @@ func (h *Half) keep(w *Worker, p []byte) {
 		h.stalled = w.Now
 	}
 }
+
+// Queue puts bytes in front of everything else that h passes on, before Feed:
+// what had been sealed for a TLS destination and not written.
+func (h *Half) Queue(w *Worker, wire []byte) { h.keep(w, wire) }

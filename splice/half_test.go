@@ -173,7 +173,7 @@ func drive(t *testing.T, h *Half, w *Worker, until Facts) Facts {
 	var all Facts
 	for range 2_000_000 {
 		h.MarkReadable(true)
-		f := h.Pump(w, srcFD, dstFD, 64<<10)
+		f := h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 64<<10)
 		all |= f
 		if f&until != 0 {
 			return all
@@ -206,7 +206,7 @@ func TestRelayExact(t *testing.T) {
 						t.Errorf("bytes %d of %d, pending %v, truncated %v", h.Bytes(), len(data), h.Pending(), h.Truncated())
 					}
 					h.Fin()
-					if f := h.Pump(w, srcFD, dstFD, 1); f&FinSent == 0 || io.fins != 1 {
+					if f := h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1); f&FinSent == 0 || io.fins != 1 {
 						t.Errorf("no half-close: %b, %d", f, io.fins)
 					}
 					h.Release(w)
@@ -232,7 +232,7 @@ func TestFinishCutsNoFrame(t *testing.T) {
 		h.Init(frame.Config{Mode: frame.Observe}, 0)
 		for range rnd.IntN(20) {
 			h.MarkReadable(false)
-			h.Pump(w, srcFD, dstFD, 1+rnd.IntN(50_000))
+			h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1+rnd.IntN(50_000))
 		}
 		h.Finish()
 		if f := drive(t, &h, w, AtEnd|CloseSeen); f&AtEnd == 0 {
@@ -243,13 +243,13 @@ func TestFinishCutsNoFrame(t *testing.T) {
 		}
 		own := frame.AppendClose(nil, 1001, "", false, [4]byte{})
 		passed := io.out.Len()
-		h.Send(w, own)
+		h.Send(w, nil, own)
 		h.Fin()
 		if _, _, seen := h.Closed(); !seen {
 			drive(t, &h, w, CloseSeen)
 		}
 		for range 1000 {
-			h.Pump(w, srcFD, dstFD, 1000)
+			h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1000)
 		}
 		if got := io.out.Bytes()[passed:]; !bytes.Equal(got, own) || io.fins != 1 {
 			t.Fatalf("seed %d: behind the frames came %x, %d fins", seed, got, io.fins)
@@ -278,7 +278,7 @@ func TestFinishOpaque(t *testing.T) {
 	h.MarkReadable(false)
 	for !h.Pending() {
 		h.MarkReadable(false)
-		h.Pump(w, srcFD, dstFD, 1000)
+		h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1000)
 	}
 	read := h.Bytes()
 	h.Finish()
@@ -368,7 +368,7 @@ func TestEnds(t *testing.T) {
 			io.srcEnd = sys.EOF
 			drive(t, &h, w, SrcEOF)
 			h.Fin()
-			if f := h.Pump(w, srcFD, dstFD, 1); f&FinSent != 0 || io.fins != 0 {
+			if f := h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1); f&FinSent != 0 || io.fins != 0 {
 				t.Error("a FIN to a dead destination")
 			}
 			if w.Buffers() != 0 || len(w.pipes.free)+1 < w.pipes.open {
@@ -399,13 +399,13 @@ func TestHugeFrame(t *testing.T) {
 	h.Init(frame.Config{Mode: frame.Enforce}, 0)
 	for len(io.in) > 0 || h.Pending() {
 		h.MarkReadable(false)
-		h.Pump(w, srcFD, dstFD, 1<<20)
+		h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1<<20)
 	}
 	if io.out.Len() != 10+1<<20 || h.Spliced() == 0 {
 		t.Errorf("%d bytes arrived, %d spliced", io.out.Len(), h.Spliced())
 	}
 	h.Finish()
-	if f := h.Pump(w, srcFD, dstFD, 1); f&AtEnd != 0 {
+	if f := h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1); f&AtEnd != 0 {
 		t.Error("a boundary within a frame")
 	}
 }
@@ -426,11 +426,11 @@ func TestRelayTurnAllocatesNothing(t *testing.T) {
 			io.out.Reset()
 			io.stuck = true
 			h.MarkReadable(false)
-			h.Pump(w, srcFD, dstFD, 1<<20)
+			h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1<<20)
 			io.stuck = false
 			for len(io.in) > 0 || h.Pending() {
 				h.MarkReadable(false)
-				h.Pump(w, srcFD, dstFD, 1<<20)
+				h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1<<20)
 			}
 		}
 	}
@@ -459,6 +459,6 @@ func BenchmarkEchoTurn(b *testing.B) {
 		io.in = small
 		io.out.Reset()
 		h.MarkReadable(false)
-		h.Pump(w, srcFD, dstFD, 1<<20)
+		h.Pump(w, End{FD: srcFD}, End{FD: dstFD}, 1<<20)
 	}
 }

@@ -9,6 +9,10 @@ import (
 // BufferSize is the size in bytes of a scratch buffer and of a pending buffer.
 const BufferSize = 32 << 10
 
+// sealRoom is how much longer than BufferSize a full buffer becomes when it is
+// sealed into TLS records.
+const sealRoom = 256
+
 // Buffer is a growing byte buffer from a Pool; its bytes are in B.
 type Buffer = bytebufferpool.ByteBuffer
 
@@ -53,7 +57,7 @@ type Budget struct {
 
 // NewBudget returns a Budget of limit bytes; 0 is no limit.
 func NewBudget(limit int64) *Budget {
-	return &Budget{limit: limit, pool: Pool{Size: BufferSize}}
+	return &Budget{limit: limit, pool: Pool{Size: BufferSize + sealRoom}}
 }
 
 // Used returns the bytes now lent out.

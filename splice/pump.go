@@ -9,7 +9,7 @@ import (
 // bytes have been read, or the session has something to decide. It writes what
 // is pending, reads what fits, tests for done, and goes round again. It
 // allocates nothing.
-func (h *Half) Pump(w *Worker, src, dst, budget int) Facts {
+func (h *Half) Pump(w *Worker, src, dst End, budget int) Facts {
 	var f Facts
 	if h.flags&^(hup|noSplice|closeTold|brokenTold) == readable && h.pend == nil && h.pipe == nil && !h.wantsSplice() && budget > 0 {
 		// The turn of a small message: one read, one write, nothing else.
@@ -56,7 +56,7 @@ func (h *Half) Pump(w *Worker, src, dst, budget int) Facts {
 // Feed passes on bytes that were read before the relay began: lead goes to dst
 // as it is, data is what the source sent and is scanned. Both are copied. It
 // is called once, before the first Pump, and reports like it.
-func (h *Half) Feed(w *Worker, dst int, lead, data []byte) Facts {
+func (h *Half) Feed(w *Worker, dst End, lead, data []byte) Facts {
 	buf := w.scratch[:0]
 	buf = append(append(buf, lead...), data...)
 	h.count(w, len(data))
@@ -81,7 +81,7 @@ func (h *Half) tellEnd() Facts {
 }
 
 // settle does what Finish and Fin asked for. Nothing is pending.
-func (h *Half) settle(w *Worker, dst int) Facts {
+func (h *Half) settle(w *Worker, dst End) Facts {
 	var f Facts
 	if h.flags&wantEnd != 0 && (h.flags&cut != 0 || h.Ended() || h.boundary() || h.scan.Opaque()) {
 		h.flags &^= wantEnd
@@ -89,9 +89,16 @@ func (h *Half) settle(w *Worker, dst int) Facts {
 		f |= AtEnd
 	}
 	if h.flags&(wantEnd|wantFin) == wantFin {
+		if dst.TLS != nil && !dst.TLS.closing() {
+			h.keep(w, w.SealClose(dst.TLS))
+			f |= h.flush(w, dst)
+			if h.pend != nil || h.flags&lost != 0 {
+				return f
+			}
+		}
 		h.flags &^= wantFin
 		h.flags |= finSent
-		w.IO.Shutdown(dst)
+		w.IO.Shutdown(dst.FD)
 		f |= FinSent
 	}
 	return f
@@ -99,7 +106,7 @@ func (h *Half) settle(w *Worker, dst int) Facts {
 
 // step reads once and passes on what it read. The source may be readable and,
 // unless the half has been cut, nothing is pending.
-func (h *Half) step(w *Worker, src, dst int) Facts {
+func (h *Half) step(w *Worker, src, dst End) Facts {
 	if h.flags&cut != 0 {
 		return h.discardStep(w, src)
 	}
@@ -113,7 +120,7 @@ func (h *Half) step(w *Worker, src, dst int) Facts {
 
 // copyStep reads into the scratch buffer, behind the held part of a header,
 // and writes from there.
-func (h *Half) copyStep(w *Worker, src, dst int) Facts {
+func (h *Half) copyStep(w *Worker, src, dst End) Facts {
 	room := BufferSize
 	if h.flags&bulk != 0 && h.scan.Remaining() == 0 && !h.scan.Opaque() {
 		room = peek
@@ -135,9 +142,9 @@ func (h *Half) copyStep(w *Worker, src, dst int) Facts {
 
 // read fills the scratch buffer with the held bytes and at most room more. It
 // returns nothing when no byte could be read.
-func (h *Half) read(w *Worker, src, room int) ([]byte, Facts) {
+func (h *Half) read(w *Worker, src End, room int) ([]byte, Facts) {
 	start := headroom - int(h.nheld)
-	n, out, _ := w.read(src, w.scratch[headroom:headroom+room])
+	n, empty, out := w.read(src, w.scratch[headroom:headroom+room])
 	switch out {
 	case sys.OK:
 	case sys.EOF:
@@ -148,12 +155,15 @@ func (h *Half) read(w *Worker, src, room int) ([]byte, Facts) {
 		return nil, 0
 	case sys.WouldBlock:
 		h.flags &^= readable
+		if src.TLS != nil && src.TLS.Partial() {
+			return nil, SrcPartial
+		}
 		return nil, 0
 	default:
 		h.flags |= gone
 		return nil, 0
 	}
-	if n < room && h.flags&hup == 0 {
+	if empty && h.flags&hup == 0 {
 		h.flags &^= readable
 	}
 	h.count(w, n)
@@ -179,7 +189,7 @@ func (h *Half) unhold(w *Worker, start int) []byte {
 
 // take scans data behind its first lead bytes, writes what may be passed on
 // and keeps the rest of it pending. data lies in the scratch buffer.
-func (h *Half) take(w *Worker, dst int, data []byte, lead int) Facts {
+func (h *Half) take(w *Worker, dst End, data []byte, lead int) Facts {
 	messages := h.scan.Messages()
 	n, keep, verdict := h.scan.Scan(w.dec, data[lead:])
 	w.Totals[h.dir].Messages += h.scan.Messages() - messages
@@ -219,12 +229,19 @@ func (h *Half) tellClose() Facts {
 }
 
 // write sends p; what dst does not take is kept. A dead dst loses it.
-func (h *Half) write(w *Worker, dst int, p []byte) Facts {
+func (h *Half) write(w *Worker, dst End, p []byte) Facts {
 	if len(p) == 0 {
 		return 0
 	}
+	if dst.TLS != nil {
+		p = w.Seal(dst.TLS, p)
+	}
+	if h.pend != nil {
+		h.keep(w, p) // behind what was sealed before the relay began
+		return DstBlocked
+	}
 	more := h.flags&readable != 0 && h.scan.Remaining() >= spliceMin && h.flags&noSplice == 0
-	n, out, errno := w.write(dst, p, more)
+	n, out, errno := w.write(dst.FD, p, more)
 	if out != sys.OK && out != sys.WouldBlock {
 		return h.dead(w, errno)
 	}
@@ -246,10 +263,10 @@ func (h *Half) dead(w *Worker, errno sys.Errno) Facts {
 
 // flush writes what is pending, in the order buffer, pipe: a half never holds
 // both unless the gateway's own bytes were queued behind an abandoned splice.
-func (h *Half) flush(w *Worker, dst int) Facts {
+func (h *Half) flush(w *Worker, dst End) Facts {
 	var f Facts
 	for h.pipe != nil && h.pipe.n > 0 {
-		n, out, errno := w.IO.Splice(h.pipe.r, dst, h.pipe.n, false)
+		n, out, errno := w.IO.Splice(h.pipe.r, dst.FD, h.pipe.n, false)
 		switch out {
 		case sys.OK:
 			h.pipe.n -= n
@@ -270,7 +287,7 @@ func (h *Half) flush(w *Worker, dst int) Facts {
 		}
 	}
 	for h.pend != nil {
-		n, out, errno := w.IO.Write(dst, h.pend.B[h.off:], false)
+		n, out, errno := w.IO.Write(dst.FD, h.pend.B[h.off:], false)
 		if out != sys.OK && out != sys.WouldBlock {
 			return f | h.dead(w, errno)
 		}
@@ -313,7 +330,7 @@ func (h *Half) unpipe(w *Worker) bool {
 }
 
 // discardStep reads once and throws away what it read.
-func (h *Half) discardStep(w *Worker, src int) Facts {
+func (h *Half) discardStep(w *Worker, src End) Facts {
 	buf, f := h.read(w, src, BufferSize)
 	return f | h.discard(w, buf)
 }

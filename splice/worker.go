@@ -13,8 +13,8 @@ const headroom = 16
 // Worker is what the halves of one event loop share: it is touched on the
 // loop's goroutine only.
 type Worker struct {
-	// IO performs reads, writes and splices.
-	IO sys.IO
+	// Codec reads, writes, opens and seals; its IO also splices.
+	Codec
 	// Now is the loop's clock in nanoseconds, set once a turn. Halves note it
 	// when a peer stops taking bytes.
 	Now int64
@@ -25,7 +25,6 @@ type Worker struct {
 	direct  bool // IO is the kernel: calls need no dynamic dispatch
 	scratch []byte
 	dec     *frame.Decoder
-	budget  *Budget
 	buffers int
 	pipes   pipes
 }
@@ -42,21 +41,25 @@ type Totals struct {
 func NewWorker(io sys.IO, budget *Budget, maxPipes int) *Worker {
 	_, direct := io.(sys.Kernel)
 	return &Worker{
-		IO:      io,
+		Codec:   *NewCodec(io, budget, secureSessions),
 		direct:  direct,
 		scratch: make([]byte, headroom+BufferSize),
 		dec:     frame.NewDecoder(),
-		budget:  budget,
 		pipes:   pipes{max: maxPipes},
 	}
 }
 
 // read and write are the two calls of every turn.
-func (w *Worker) read(fd int, p []byte) (int, sys.Outcome, sys.Errno) {
-	if w.direct {
-		return sys.Kernel{}.Read(fd, p)
+func (w *Worker) read(e End, p []byte) (n int, empty bool, o sys.Outcome) {
+	switch {
+	case e.TLS != nil:
+		return w.Codec.Read(e, p)
+	case w.direct:
+		n, o, _ = sys.Kernel{}.Read(e.FD, p)
+	default:
+		n, o, _ = w.IO.Read(e.FD, p)
 	}
-	return w.IO.Read(fd, p)
+	return n, n < len(p), o
 }
 
 func (w *Worker) write(fd int, p []byte, more bool) (int, sys.Outcome, sys.Errno) {

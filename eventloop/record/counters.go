@@ -48,6 +48,17 @@ type EndKey struct {
 	Why   string
 }
 
+// TLSKey names what came of TLS handshakes: Result is "full" or "resumed", or
+// why one failed, and Version is then empty.
+type TLSKey struct {
+	Side, Version, Result string
+}
+
+// TLSFailure names why an established TLS connection could not go on.
+type TLSFailure struct {
+	Side, Reason string
+}
+
 // Counters are the counts of one loop, or the sum over several. A loop adds to
 // its own without a lock; others get a copy made on the loop's goroutine.
 type Counters struct {
@@ -81,6 +92,11 @@ type Counters struct {
 	Violations map[string]uint64    // frame violations by kind
 	Ends       map[EndKey]uint64    // ended sessions by end state
 	Open       map[SessionKey]int64 // relaying sessions
+
+	Handshakes  map[TLSKey]uint64     // TLS handshakes that have ended
+	TLSFailures map[TLSFailure]uint64 // broken TLS connections
+	Shaking     int64                 // TLS handshakes in progress
+	AEADsBuilt  uint64                // of TLS connections whose ciphers were not at hand
 }
 
 // NewCounters returns empty counters.
@@ -92,6 +108,9 @@ func NewCounters() *Counters {
 		Violations: make(map[string]uint64),
 		Ends:       make(map[EndKey]uint64),
 		Open:       make(map[SessionKey]int64),
+
+		Handshakes:  make(map[TLSKey]uint64),
+		TLSFailures: make(map[TLSFailure]uint64),
 	}
 }
 
@@ -125,6 +144,10 @@ func (c *Counters) Add(o *Counters) {
 	addAll(c.Violations, o.Violations)
 	addAll(c.Ends, o.Ends)
 	addAll(c.Open, o.Open)
+	addAll(c.Handshakes, o.Handshakes)
+	addAll(c.TLSFailures, o.TLSFailures)
+	c.Shaking += o.Shaking
+	c.AEADsBuilt += o.AEADsBuilt
 }
 
 func addAll[K comparable, V uint64 | int64](to, from map[K]V) {

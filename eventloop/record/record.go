@@ -41,6 +41,7 @@ type Phase byte
 
 // The phases of a session, in the order in which a session passes them.
 const (
+	PhaseTLS     Phase = 'T' // the client's TLS handshake
 	PhaseHead    Phase = 'H' // reading the request head
 	PhaseConnect Phase = 'C' // connecting to an endpoint
 	PhaseUpgrade Phase = 'U' // request sent, waiting for the response head
@@ -52,6 +53,8 @@ const (
 // String returns the word used in logs and metric labels.
 func (p Phase) String() string {
 	switch p {
+	case PhaseTLS:
+		return "tls"
 	case PhaseHead:
 		return "head"
 	case PhaseConnect:
@@ -73,6 +76,18 @@ func (p Phase) String() string {
 // It is written as 16 hexadecimal digits.
 type ID uint64
 
+// TLS is what is known about a client's TLS connection. It is not changed once
+// made, and may be kept.
+type TLS struct {
+	Version     string // "TLSv1.3", "TLSv1.2"
+	Cipher      string // as IANA names it
+	Protocol    string // chosen by ALPN: "h2", "http/1.1", "" when the client named none
+	ServerName  string // as the client sent it (SNI)
+	Resumed     bool
+	Subject     string // of the client's verified certificate, RFC 4514; "" without one
+	Fingerprint string // SHA-256 of that certificate, hexadecimal
+}
+
 // Open describes a session whose upgrade has just been passed on. The byte
 // slices point into buffers of the caller and are valid during the call only.
 type Open struct {
@@ -90,6 +105,7 @@ type Open struct {
 	Endpoint    string
 	Tries       int           // endpoints tried, 1 when the first took it
 	UpgradeTime time.Duration // from the whole request head to the passed-on 101
+	TLS         *TLS          // nil: the client's connection is not encrypted
 	Subprotocol []byte        // as the endpoint chose it
 	Extensions  []byte        // as the endpoint chose them
 }
@@ -142,6 +158,7 @@ type Request struct {
 	Endpoint  string
 	Tries     int
 	Upgrade   bool   // it was a WebSocket upgrade
+	TLS       *TLS   // nil: the client's connection is not encrypted, or not yet
 	Status    int    // status sent to the client, 0 when none was
 	Refusal   string // reason of the gateway's own answer, "" when the answer is the endpoint's
 	Detail    string // one line for a person: what was wrong

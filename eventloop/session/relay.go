@@ -59,7 +59,7 @@ type Event struct {
 	Deaf  bool       // AtEnd: the receiver's frames cannot be read, so neither can its answer
 	Code  uint16     // Shut: RFC 6455 7.4.1
 	Who   record.Who // Shut
-	Why   string     // Shut
+	Why   string     // Shut; EndOfStream, SourceGone: the end state's word, "" for the usual one
 }
 
 // Timer is the deadline that a relay runs under besides its idle timeout.
@@ -148,9 +148,9 @@ func (m *Relay) Step(e Event) Ops {
 	case CloseSeen:
 		return m.closeSeen(d)
 	case EndOfStream:
-		return m.endOfStream(d)
+		return m.endOfStream(d, e.Why)
 	case SourceGone:
-		return m.sourceGone(d, "reset", 1011, d.Source())
+		return m.sourceGone(d, or(e.Why, "reset"), 1011, d.Source())
 	case DestGone:
 		return m.destGone(d, e.Reset)
 	case Violated:
@@ -178,6 +178,14 @@ func (m *Relay) Step(e Event) Ops {
 		return m.shut(e.Code)
 	}
 	return 0
+}
+
+// or returns word, or the usual one.
+func or(word, usual string) string {
+	if word != "" {
+		return word
+	}
+	return usual
 }
 
 // Kill ends the session at once with the given end state, unless a cause is
@@ -217,11 +225,11 @@ func (m *Relay) closeSeen(d Dir) Ops {
 
 // endOfStream passes the half-close on. When the gateway is closing, the FIN
 // waits for the receiver's answer to the Close.
-func (m *Relay) endOfStream(d Dir) Ops {
+func (m *Relay) endOfStream(d Dir, why string) Ops {
 	if m.has(d, fReset) && !m.has(d, fCloseSeen) {
 		return m.sourceGone(d, "reset", 1011, d.Source())
 	}
-	m.end(d.Source(), "fin", 1006)
+	m.end(d.Source(), or(why, "fin"), 1006)
 	m.dir[d] |= fEnded
 	if m.closing {
 		return m.settle(0)
