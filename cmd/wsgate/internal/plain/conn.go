@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -61,6 +62,8 @@ type conn struct {
 	unwritable atomic.Bool // a write to the client has failed
 	cut        atomic.Bool // Close resets, because a FIN would look like the proper end of a response
 	closed     atomic.Bool
+
+	tlsLock sync.Mutex // over info.TLS
 
 	deadlines
 }
@@ -122,7 +125,7 @@ func (c *conn) Write(p []byte) (int, error) {
 			c.unwritable.Store(true)
 			return done, err
 		}
-		n, err := c.file.Write(p[done:])
+		n, err := c.put(p[done:])
 		if n > 0 {
 			done += n
 			c.wrote.Store(true)
@@ -147,6 +150,7 @@ func (c *conn) Close() error {
 	}
 	c.cancel()
 	if c.file == nil {
+		c.endTLS(false)
 		sys.Close(c.info.FD)
 		c.info.FD = -1
 		c.release()
@@ -161,6 +165,7 @@ func (c *conn) Close() error {
 	case c.wrote.Load() && !c.isKilled() && c.moreToCome():
 		c.linger()
 	}
+	c.endTLS(!c.cut.Load() && !c.isKilled())
 	c.file.Close()
 	c.release()
 	return nil
@@ -184,7 +189,7 @@ func (c *conn) giveBack() bool {
 		return false
 	}
 	c.file.Close()
-	back := c.info
+	back := c.info // the TLS connection moves with it
 	back.FD = fd
 	back.Unread = c.pending()
 	c.srv.opt.Return(back)
@@ -225,7 +230,7 @@ func (c *conn) linger() {
 // CloseWrite sends a FIN. net/http asks for it before some of its closes.
 func (c *conn) CloseWrite() error {
 	out := sys.OK
-	if err := c.raw.Control(func(fd uintptr) { out = sys.Kernel{}.Shutdown(int(fd)) }); err != nil {
+	if err := c.raw.Control(func(fd uintptr) { out = c.shutdown(int(fd)) }); err != nil {
 		return err
 	}
 	if out != sys.OK {

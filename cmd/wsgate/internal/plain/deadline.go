@@ -108,7 +108,7 @@ func (c *conn) read(p []byte, own time.Time, waiting bool) (int, error) {
 		if err := c.arm(own, waiting); err != nil {
 			return 0, errGone
 		}
-		n, err := c.file.Read(p)
+		n, err := c.take(p)
 		switch {
 		case n > 0:
 			return n, nil

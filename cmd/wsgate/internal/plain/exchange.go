@@ -150,6 +150,7 @@ func (x *exchange) log(status int, sent uint64, who record.Who) {
 		Method:   x.span(x.req.Method),
 		Host:     x.span(x.req.Host),
 		Target:   x.span(x.req.Target),
+		TLS:      x.conn.info.Info,
 		Origin:   x.span(x.req.Origin),
 		Upgrade:  x.req.Upgrade,
 		Tries:    x.tries,

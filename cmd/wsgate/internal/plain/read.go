@@ -199,6 +199,9 @@ func (c *conn) watch() error {
 // streamEnd returns io.EOF after a FIN that nothing unread precedes, errGone
 // after a RST, and nil otherwise.
 func (c *conn) streamEnd(fd int) error {
+	if c.info.TLS != nil {
+		return c.secureEnd(fd)
+	}
 	switch sys.PeekEnd(fd) {
 	case sys.Gone:
 		return errGone

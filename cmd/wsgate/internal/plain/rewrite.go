@@ -60,7 +60,11 @@ func (x *exchange) fields() (host string, h http.Header) {
 		Peer:      peer,
 		Client:    x.client,
 		Trusted:   x.set.trusted(peer),
+		TLS:       x.conn.info.TLS != nil,
 		Forwarded: x.route.Forwarded,
+	}
+	if known := x.conn.info.Info; known != nil {
+		id.CertSubject, id.CertFingerprint = known.Subject, known.Fingerprint
 	}
 	head := x.req.AppendUpgrade(make([]byte, 0, len(x.head)+512), x.head, &id, x.route.Rules)
 	host = string(x.span(x.req.Host))

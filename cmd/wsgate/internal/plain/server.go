@@ -16,6 +16,7 @@ import (
 	"wsgate/eventloop/record"
 	"wsgate/eventloop/route"
 	"wsgate/handshake"
+	"wsgate/splice"
 	"wsgate/splice/sys"
 )
 
@@ -27,6 +28,8 @@ type Conn struct {
 	Unread   []byte         // read from FD and not used up, a request head first; owned by the receiver
 	Peer     netip.AddrPort // invalid for a unix socket
 	Listener string
+	TLS      *splice.TLS // the TLS connection on FD, nil for none; moves with FD
+	Info     *record.TLS // what is known about it
 	Accepted time.Time
 	Requests int // requests answered on this connection so far
 }
@@ -61,6 +64,8 @@ type Options struct {
 	// called exactly once for each Serve, unless Return was called.
 	Released func(Conn)
 	Log      record.Log
+	// Budget bounds the bytes that TLS connections hold.
+	Budget *splice.Budget
 	// Error takes lines for the operator: faults of the gateway itself.
 	Error func(format string, args ...any)
 }
@@ -68,11 +73,12 @@ type Options struct {
 // Server proxies plain HTTP for the connections handed to it. Its methods are
 // safe for concurrent use.
 type Server struct {
-	opt   Options
-	http  *http.Server
-	proxy *httputil.ReverseProxy
-	up    *upstream
-	tally tally
+	opt    Options
+	http   *http.Server
+	proxy  *httputil.ReverseProxy
+	up     *upstream
+	tally  tally
+	codecs codecs
 
 	draining  atomic.Bool
 	lingering atomic.Int64
@@ -88,6 +94,7 @@ type connKey struct{}
 func New(o Options) *Server {
 	s := &Server{opt: o, conns: make(map[*conn]struct{})}
 	s.tally.init()
+	s.codecs.budget = o.Budget
 	s.up = newUpstream(s)
 	s.proxy = &httputil.ReverseProxy{
 		Rewrite:        rewrite,

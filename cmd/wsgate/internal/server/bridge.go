@@ -16,6 +16,7 @@ func (b *bridge) Serve(c eventloop.Conn) {
 	b.server.plain.Serve(plain.Conn{
 		ID: c.ID, FD: c.FD, Unread: c.Unread, Peer: c.Peer,
 		Listener: c.Listener, Accepted: c.Accepted, Requests: c.Requests,
+		TLS: c.TLS, Info: c.Info,
 	})
 }
 
@@ -24,6 +25,7 @@ func (b *bridge) giveBack(c plain.Conn) {
 	b.server.gateway.Return(eventloop.Conn{
 		ID: c.ID, FD: c.FD, Unread: c.Unread, Peer: c.Peer,
 		Listener: c.Listener, Accepted: c.Accepted, Requests: c.Requests,
+		TLS: c.TLS, Info: c.Info,
 	})
 }
 
