@@ -81,7 +81,11 @@ func newRig(t testing.TB, o rigOptions, endpoints ...string) *rig {
 		t.Fatal(err)
 	}
 	if o.upstream != nil {
-		pool.TLS = func() *tls.Config { return o.upstream }
+		pool.TLS = func(address string) *tls.Config {
+			c := o.upstream.Clone()
+			c.ServerName, _, _ = net.SplitHostPort(address)
+			return c
+		}
 	}
 	r := &route.Route{Name: "*/", Host: "*", Path: "/", Pool: pool, Frames: o.mode, MaxMessage: o.limit}
 	table, err := route.NewTable([]*route.Route{r})

@@ -2,7 +2,6 @@ package eventloop
 
 import (
 	"crypto/tls"
-	"io"
 
 	"wsgate/eventloop/record"
 	"wsgate/splice"
@@ -22,13 +21,12 @@ const (
 // ListenerTLS is how a listener speaks TLS. It is not changed after New.
 type ListenerTLS struct {
 	// Config returns the configuration of the next handshake. It is called on
-	// the handshake's goroutine; what it returns is cloned, not changed.
+	// the handshake's goroutine; what it returns is cloned, not changed. Its
+	// KeyLogWriter, if there is one, must be safe for concurrent use. nil:
+	// there is no certificate yet.
 	Config func() *tls.Config
 	// ClearText is what plain HTTP gets.
 	ClearText ClearText
-	// KeyLog takes the secrets of every handshake in the format of
-	// SSLKEYLOGFILE; nil for none. It must be safe for concurrent use.
-	KeyLog io.Writer
 	// Challenge answers an ACME http-01 request (RFC 8555 8.3) before anything
 	// else is done with plain HTTP; nil, or ok=false, leaves it alone. It is
 	// called on the loops' goroutines and must not block.

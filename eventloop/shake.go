@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -113,7 +112,7 @@ func (s *session) shakeClient(l *Loop) {
 	h.wire.Give(t.in.B)
 	heads.Put(t.in)
 	t.in = nil
-	l.g.shakeWith(h, t.secure.Config, t.secure.KeyLog)
+	l.g.shakeWith(h, t.secure.Config)
 	l.boundShakes(h.addr)
 }
 
@@ -171,10 +170,10 @@ func (h *shake) resume() {
 
 // shakeWith runs the handshake on a goroutine of its own. At most one
 // handshake a processor computes at a time.
-func (g *Gateway) shakeWith(h *shake, config func() *tls.Config, keyLog io.Writer) {
+func (g *Gateway) shakeWith(h *shake, config func() *tls.Config) {
 	go func() {
 		g.computing <- struct{}{}
-		r := h.run(config, keyLog)
+		r := h.run(config)
 		<-g.computing
 		if !h.l.post(func() { h.done(r) }) && r.tls != nil {
 			h.l.g.dropTLS(r.tls)
@@ -184,9 +183,7 @@ func (g *Gateway) shakeWith(h *shake, config func() *tls.Config, keyLog io.Write
 
 // run makes the handshake. A panic in it, or in a callback of its
 // configuration, ends this connection only.
-func (h *shake) run(config func() *tls.Config, keyLog io.Writer) (r shaken) {
-	secrets := tlsrecord.NewSecrets(keyLog)
-	defer secrets.Wipe()
+func (h *shake) run(config func() *tls.Config) (r shaken) {
 	defer func() {
 		if v := recover(); v != nil {
 			h.l.g.opt.Errorf("panic in a TLS handshake: %v\n%s", v, debug.Stack())
@@ -200,6 +197,8 @@ func (h *shake) run(config func() *tls.Config, keyLog io.Writer) (r shaken) {
 	// A writer for this connection alone: one that looked a connection up by
 	// the client's random could be led to another's, because that value is the
 	// client's to choose.
+	secrets := tlsrecord.NewSecrets(c.KeyLogWriter)
+	defer secrets.Wipe()
 	c = c.Clone()
 	c.KeyLogWriter = secrets
 	c.DynamicRecordSizingDisabled = true

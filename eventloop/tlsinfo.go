@@ -118,22 +118,7 @@ func (s *session) shakeUpstream(l *Loop) {
 	address := s.endpoint.Address
 	config := s.att.pool.TLS
 	h := l.newShake(s, upstream, netip.Addr{}, endpointAddr(s.att.pool.Name+" "+address))
-	l.g.shakeWith(h, func() *tls.Config { return EndpointConfig(config(), address) }, nil)
-}
-
-// EndpointConfig returns c with the name to verify an endpoint by, if it names
-// none: the host of the endpoint's address.
-func EndpointConfig(c *tls.Config, address string) *tls.Config {
-	if c.ServerName != "" || c.InsecureSkipVerify {
-		return c
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return c
-	}
-	c = c.Clone()
-	c.ServerName = host
-	return c
+	l.g.shakeWith(h, func() *tls.Config { return config(address) })
 }
 
 // endpointAddr is an endpoint as a net.Addr: session tickets are kept under it.

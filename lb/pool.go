@@ -35,10 +35,10 @@ type Pool struct {
 	Name string
 	// Members are in the order of the configuration. They are not to be changed.
 	Members []Member
-	// TLS returns the configuration of connections to the endpoints, nil for
-	// plain ones. It is set before the pool is used; what it returns is not
-	// changed.
-	TLS func() *tls.Config
+	// TLS returns the configuration of connections to the endpoint with an
+	// address; nil: they are plain. It is set before the pool is used, may be
+	// called on any goroutine, and what it returns is not changed.
+	TLS func(address string) *tls.Config
 
 	picker Picker
 }

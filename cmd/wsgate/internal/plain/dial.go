@@ -2,6 +2,7 @@ package plain
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"wsgate/lb"
 	"wsgate/splice/sys"
 )
 
@@ -20,6 +22,31 @@ var errStalled = errors.New("endpoint takes no bytes")
 // unixKey ends the host names that stand for unix sockets in the transport's
 // table of connections.
 const unixKey = ".unix:80"
+
+// secureKey ends the host names that stand for endpoints behind TLS: what an
+// upstream verifies by is its own, so that connections are not shared with
+// another upstream's.
+const secureKey = ".tls:80"
+
+// endpointKey returns the host under which the transport keeps the connections
+// of a pool to one of its endpoints.
+func endpointKey(p *lb.Pool, address string) string {
+	if p.TLS == nil {
+		return dialKey(address)
+	}
+	return hex.EncodeToString([]byte(p.Name)) + "." + hex.EncodeToString([]byte(address)) + secureKey
+}
+
+// secureAddress returns the address in a host that endpointKey has made.
+func secureAddress(key string) (address string, ok bool) {
+	name, ok := strings.CutSuffix(key, secureKey)
+	if !ok {
+		return "", false
+	}
+	_, name, _ = strings.Cut(name, ".")
+	b, err := hex.DecodeString(name)
+	return string(b), err == nil
+}
 
 // dialKey returns the host under which the transport keeps connections to an
 // endpoint's address.
@@ -35,6 +62,7 @@ func dialKey(address string) string {
 type dialError struct {
 	err     error
 	timeout bool
+	tls     bool // the TLS handshake has failed
 }
 
 func (e *dialError) Error() string { return e.err.Error() }
@@ -48,6 +76,9 @@ func isNoResource(err error) bool {
 
 // dial connects to the endpoint that key stands for.
 func (u *upstream) dial(ctx context.Context, network, key string) (net.Conn, error) {
+	if address, ok := secureAddress(key); ok {
+		return u.dialTLS(ctx, network, address)
+	}
 	set := u.srv.opt.Current()
 	if name, ok := strings.CutSuffix(key, unixKey); ok {
 		path, err := hex.DecodeString(name)
@@ -72,6 +103,29 @@ func (u *upstream) dial(ctx context.Context, network, key string) (net.Conn, err
 		return nil, &dialError{err: err, timeout: errors.As(err, &ne) && ne.Timeout()}
 	}
 	return &endpointConn{Conn: c, limit: set.Send}, nil
+}
+
+// dialTLS connects to an endpoint of the exchange's pool and shakes hands with
+// it. Both together have the time limit of a connect twice.
+func (u *upstream) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	x := exchangeOf(ctx)
+	config := x.route.Pool.TLS(address)
+	raw, err := u.dial(ctx, network, dialKey(address))
+	if err != nil {
+		return nil, err
+	}
+	if limit := x.set.Connect; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	c := tls.Client(raw, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, &dialError{err: err, timeout: errors.Is(err, context.DeadlineExceeded), tls: true}
+	}
+	e := raw.(*endpointConn)
+	return &endpointConn{Conn: c, limit: e.limit}, nil
 }
 
 // endpointConn is a connection to an endpoint with a time limit on writes.

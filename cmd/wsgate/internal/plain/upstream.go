@@ -85,7 +85,7 @@ func (u *upstream) try(x *exchange, ep *lb.Endpoint, r *http.Request) (res *http
 	out := r.WithContext(httptrace.WithClientTrace(ctx, a.trace()))
 	out.URL = new(url.URL)
 	*out.URL = *r.URL
-	out.URL.Host = dialKey(ep.Address)
+	out.URL.Host = endpointKey(x.route.Pool, ep.Address)
 	if r.Body != nil {
 		a.body = r.Body
 		out.Body = a
@@ -112,7 +112,7 @@ func (u *upstream) try(x *exchange, ep *lb.Endpoint, r *http.Request) (res *http
 	reason := a.reason(err)
 	ep.Failed(reason)
 	switch reason {
-	case "connect", "connect_timeout":
+	case "connect", "connect_timeout", "tls":
 		if untouched && !isNoResource(err) {
 			retry = reason
 		}
@@ -243,6 +243,8 @@ func (a *attempt) reason(err error) string {
 	switch {
 	case errors.As(err, &d) && d.timeout:
 		return "connect_timeout"
+	case errors.As(err, &d) && d.tls:
+		return "tls"
 	case errors.As(err, &d):
 		return "connect"
 	case errors.Is(err, errSilent), errors.Is(err, errStalled):
