@@ -11,6 +11,8 @@ import (
 type Config struct {
 	// Loops is the number of event loops; 0 is one per CPU.
 	Loops int
+	// WebSocketOverH2: RFC 8441 is announced to HTTP/2 clients.
+	WebSocketOverH2 bool
 	// Listeners has one entry at least.
 	Listeners []Listener
 	// Routes are in the order of the file, one at least. Order has no meaning:
@@ -32,6 +34,22 @@ type Config struct {
 	// Warnings are findings that do not keep the gateway from running, sorted
 	// by position.
 	Warnings Errors
+
+	file  string           // name of the file
+	files map[string]Error // what findings about a named file begin with
+}
+
+// Finding makes an error about the content of a file that the configuration
+// names, with the place where it does; name is that of the value, such as
+// "listeners[0].tls.certificates[1].key". A value that is not in the file, as
+// one of a configuration that was put together in memory, has no place.
+func (c *Config) Finding(name, msg, hint string) Error {
+	e, ok := c.files[name]
+	if !ok {
+		e = Error{File: c.file}
+	}
+	e.Msg, e.Hint = name+": "+msg, hint
+	return e
 }
 
 // Pos is a place in the file. Lines and columns count from 1, columns in
@@ -45,7 +63,12 @@ type Listener struct {
 	// Address is "127.0.0.1:8080", "[::1]:8080" or "unix:/path". Port 0 lets
 	// the system choose one.
 	Address string
-	Pos     Pos
+	// PlainHTTP is what HTTP without TLS gets where TLS is: "redirect", "refuse"
+	// or "serve". It is "" when TLS is nil.
+	PlainHTTP string
+	// TLS is nil on a listener without it.
+	TLS *TLS
+	Pos Pos
 }
 
 // Route is what is done with the requests for a host and path.
@@ -100,7 +123,9 @@ type Upstream struct {
 	Policy string
 	// Endpoints has one entry at least and no address twice.
 	Endpoints []Endpoint
-	Pos       Pos
+	// TLS is nil when endpoints are talked to without it.
+	TLS *UpstreamTLS
+	Pos Pos
 }
 
 // Endpoint is the address of a backend.

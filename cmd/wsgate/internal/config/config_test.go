@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net/netip"
 	"os"
 	"reflect"
@@ -31,10 +32,11 @@ func mustParse(t *testing.T, text string) *Config {
 // bare is c without what the file's layout decides.
 func bare(c *Config) *Config {
 	out := *c
-	out.Warnings = nil
+	out.Warnings, out.file, out.files = nil, "", nil
 	out.Listeners = append([]Listener(nil), c.Listeners...)
 	for i := range out.Listeners {
-		out.Listeners[i].Pos = Pos{}
+		l := &out.Listeners[i]
+		l.Pos, l.TLS = Pos{}, bareTLS(l.TLS)
 	}
 	out.Routes = append([]Route(nil), c.Routes...)
 	for i := range out.Routes {
@@ -44,10 +46,33 @@ func bare(c *Config) *Config {
 	for i := range out.Upstreams {
 		u := &out.Upstreams[i]
 		u.Pos = Pos{}
+		if u.TLS != nil {
+			t := *u.TLS
+			t.Pos = Pos{}
+			u.TLS = &t
+		}
 		u.Endpoints = append([]Endpoint(nil), u.Endpoints...)
 		for j := range u.Endpoints {
 			u.Endpoints[j].Pos = Pos{}
 		}
+	}
+	return &out
+}
+
+func bareTLS(t *TLS) *TLS {
+	if t == nil {
+		return nil
+	}
+	out := *t
+	out.Pos = Pos{}
+	out.Certificates = append([]Certificate(nil), t.Certificates...)
+	for i := range out.Certificates {
+		out.Certificates[i].Pos = Pos{}
+	}
+	if t.ACME != nil {
+		a := *t.ACME
+		a.Pos = Pos{}
+		out.ACME = &a
 	}
 	return &out
 }
@@ -84,6 +109,7 @@ func TestDocumentedFile(t *testing.T) {
 	limit := int64(1 << 20)
 	want := Default()
 	want.Admin.TokenFile = "/etc/wsgate/token"
+	want.Listeners = append(want.Listeners, documentedTLS)
 	want.Routes = []Route{{
 		Host: "*.example.com", Path: "/chat", Upstream: "chat", Frames: "observe", Message: &limit, Idle: 2 * time.Hour,
 		RequestHeaders:  HeaderRules{Set: []Header{{"X-Gateway", "wsgate"}}, Remove: []string{"X-Internal"}},
@@ -92,6 +118,9 @@ func TestDocumentedFile(t *testing.T) {
 	}}
 	want.Upstreams = []Upstream{{Name: "chat", Policy: "round_robin", Endpoints: []Endpoint{
 		{Address: "127.0.0.1:9001", Weight: 1}, {Address: "127.0.0.1:9002", Weight: 2},
+	}, TLS: &UpstreamTLS{
+		ServerName: "chat.internal", CA: "/etc/wsgate/backends.pem",
+		Cert: "/etc/wsgate/client.pem", Key: "/etc/wsgate/client.key", MinVersion: tls.VersionTLS12,
 	}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -211,6 +240,9 @@ func TestPrint(t *testing.T) {
 		"admin: off\naccess_log: off\ntrusted_proxies: [10.0.0.0/8, '::1', 192.0.2.7]\nlisteners: ['unix:/run/a b''c.sock', '[fe80::1%eth0]:80']" +
 			"\nlimits: {message: 1025, buffered: 0}\ntimeouts: {idle: 1h1ms, drain: 1h0m1s, close: 90m, send: 1500us}" + tail,
 		"routes: [{path: '=/it''s', upstream: '1', message_limit: 0, response_headers: {set: {'X-''': \"a: 'b'\\t#c\", Empty: '', 'Null': 'null', Number: 0x10}}}]\nupstreams: {1: {endpoints: [localhost:1]}}\n",
+		"listeners: [{address: '127.0.0.1:1', plain_http: serve, tls: {self_signed: true, tickets: off, min_version: 1.3, cipher_suites: [TLS_AES_128_GCM_SHA256], curves: [X25519MLKEM768]}}]" + tail,
+		"websocket_over_h2: true\nlisteners: [{address: '127.0.0.1:1', tls: {acme: {domains: [A.example.], storage: 'it''s', agree: true}}}, {address: '127.0.0.1:2', tls: {certificates: [{cert: a, key: b}], alpn: [http/1.1]}}]" +
+			"\nroutes: [{upstream: a}, {path: /b, upstream: b}]\nupstreams: {a: {tls: true, endpoints: [127.0.0.1:1]}, b: {tls: {server_name: B., insecure_skip_verify: true, min_version: '1.3'}, endpoints: ['unix:/b']}}\n",
 	} {
 		first := mustParse(t, text)
 		var out bytes.Buffer

@@ -17,6 +17,7 @@ type decoder struct {
 	// values that are not as they should be: what depends on them is not judged.
 	places map[string]Pos
 	failed map[string]bool
+	files  map[string]Error // see Config.Finding
 }
 
 // value is a node of the tree: what it is called ("timeouts.idle",

@@ -33,8 +33,35 @@
 // there in part keeps the defaults of the rest.
 //
 //	loops: 0                        # event loops, 0 to 1024; 0 = one per CPU
+//	websocket_over_h2: false        # announce WebSockets over HTTP/2 (RFC 8441)
 //	listeners:                      # addresses to accept on, each alone or as {address: ...}
 //	  - address: 127.0.0.1:8080     # IP:port, [IPv6]:port, localhost:port or unix:/path; port 0 = the system's choice
+//	  - address: 0.0.0.0:8443       # one with TLS, an example with every key
+//	    plain_http: redirect        # HTTP without TLS on this port; redirect: to https; refuse: 400; serve: as if it had come by TLS; default redirect
+//	    tls:                        # default: no TLS
+//	      certificates:             # one at least, unless there is acme; chosen by the name that the client asks for, the first for all other names
+//	        - cert: /etc/wsgate/example.pem # PEM, the chain without the root
+//	          key: /etc/wsgate/example.key  # PEM
+//	          ocsp: /etc/wsgate/example.ocsp # DER, the answer to staple; default none
+//	      self_signed: false        # true, in place of certificates: one made in memory at start, for trying things out
+//	      min_version: "1.2"        # "1.2" or "1.3"; default "1.2"
+//	      max_version: "1.3"        # default "1.3"
+//	      cipher_suites: [ECDHE-ECDSA-AES128-GCM-SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256] # of TLS 1.2, IANA's names or OpenSSL's, in no order; those of TLS 1.3 cannot be chosen; default all with ECDHE and an AEAD
+//	      curves: [X25519MLKEM768, X25519, P-256] # also P-384, P-521, SecP256r1MLKEM768, SecP384r1MLKEM1024, in no order; default what Go takes
+//	      alpn: [h2, http/1.1]      # without h2 no HTTP/2; default both
+//	      tickets: {file: /etc/wsgate/tickets} # resumption; off; or {rotate: 1h}, how long a random key makes tickets, 1m to 168h, the two before it being taken still; file: keys that machines share; default {rotate: 1h}
+//	      client_auth:              # default: no client certificate is asked for
+//	        mode: request           # require; or request: none is fine, a bad one is not
+//	        ca: /etc/wsgate/clients.pem # PEM, what client certificates must come from
+//	      key_log: /tmp/keys.log    # secrets of all sessions, in the format of SSLKEYLOGFILE, for debugging; default none
+//	      acme:                     # certificates obtained and renewed, beside those in files; default none
+//	        domains: [example.com, www.example.com] # no wildcards
+//	        email: admin@example.com # for the account; default none
+//	        directory: https://acme-v02.api.letsencrypt.org/directory # default Let's Encrypt
+//	        storage: /var/lib/wsgate/acme # folder for accounts, keys and certificates
+//	        ca: /etc/wsgate/acme-ca.pem # PEM, what the directory's certificate must come from; default the system's
+//	        challenges: [tls-alpn-01, http-01] # http-01 needs a listener that clients reach as port 80; default both
+//	        agree: true             # to the terms of the certificate authority; required
 //	routes:                         # the most specific host wins, then the most specific path of that host
 //	  - host: "*.example.com"       # exact name or address, "*.example.com" for every name below, "*" for any; default "*"
 //	    path: /chat                 # prefix by segments; "=/chat" is exactly that path; default /
@@ -57,6 +84,13 @@
 //	    endpoints:                  # one address at least: IP:port, [IPv6]:port, localhost:port or unix:/path
 //	      - 127.0.0.1:9001
 //	      - {address: 127.0.0.1:9002, weight: 2} # weight: share against the others', 1 to 65535; default 1
+//	    tls:                        # true, false, or a mapping; default false
+//	      server_name: chat.internal # sent as SNI and verified; default: the IP address of the endpoint is verified
+//	      ca: /etc/wsgate/backends.pem # PEM, what endpoints' certificates must come from; default the system's
+//	      cert: /etc/wsgate/client.pem # client certificate; default none
+//	      key: /etc/wsgate/client.key # and its key
+//	      insecure_skip_verify: false # true verifies nothing; default false
+//	      min_version: "1.2"        # "1.2" or "1.3"; default "1.2"
 //	trusted_proxies: []             # addresses and networks whose Forwarded and X-Forwarded-* are believed
 //	timeouts:                       # durations such as 500ms, 30s, 1h30m; 1ms to 8760h
 //	  request_head: 10s             # whole head of a request, from accept or its first byte
@@ -99,13 +133,22 @@
 // that are hop-by-hop, frame the message or belong to the upgrade, and a message
 // limit together with frames: off.
 //
+// Of TLS: versions below 1.2, cipher suites and curves that are unknown or not
+// safe, a version that is on without one of either, a listener with tls and
+// without certificates, plain_http without tls, wildcards for acme, acme
+// without agree: true, a client certificate without its key, and endpoints
+// behind unix sockets without a server_name. Endpoints have addresses, not
+// names: without server_name the certificate of each must be for its IP address.
+// The files that are named are read by package certs.
+//
 // Of YAML: anchors, aliases, merge keys, tags, directives, complex keys, more
 // than one document, tabs as indentation, texts over several lines but for block
 // texts (>- and the like), control characters, bytes that are not UTF-8, files
 // over 4 MiB, more than 32 levels of nesting and more than 4096 keys in a
 // mapping.
 //
-// An upstream that no route names is a warning, and so is an endpoint that is a
+// An upstream that no route names is a warning, and so are insecure_skip_verify,
+// key_log, self_signed, cipher suites that cannot be chosen, an endpoint that is a
 // listener of the gateway, and an IPv4 listener beside an IPv6 wildcard of the
 // same port.
 package config

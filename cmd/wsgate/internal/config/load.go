@@ -51,7 +51,7 @@ func Parse(name string, data []byte) (*Config, Errors) {
 	if len(src.errs) > 0 {
 		return nil, src.result()
 	}
-	d := &decoder{source: src, places: make(map[string]Pos), failed: make(map[string]bool)}
+	d := &decoder{source: src, places: make(map[string]Pos), failed: make(map[string]bool), files: make(map[string]Error)}
 	c := Default()
 	d.config(value{node: root, pos: place(root)}, c)
 	d.validate(c)
@@ -59,5 +59,6 @@ func Parse(name string, data []byte) (*Config, Errors) {
 		return nil, src.result()
 	}
 	c.Warnings = d.warnings.sorted()
+	c.file, c.files = name, d.files
 	return c, nil
 }

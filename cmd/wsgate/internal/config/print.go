@@ -12,9 +12,10 @@ import (
 func Print(w io.Writer, c *Config) error {
 	p := &printer{}
 	p.line(0, "loops", decimal(int64(c.Loops)))
+	p.line(0, "websocket_over_h2", fmt.Sprint(c.WebSocketOverH2))
 	p.head(0, "listeners")
-	for _, l := range c.Listeners {
-		p.line(1, "- address", quote(l.Address))
+	for i := range c.Listeners {
+		p.listener(&c.Listeners[i])
 	}
 	p.head(0, "routes")
 	for i := range c.Routes {
@@ -103,6 +104,9 @@ func (p *printer) upstream(u *Upstream) {
 	for _, e := range u.Endpoints {
 		p.line(3, "- address", quote(e.Address))
 		p.line(4, "weight", decimal(int64(e.Weight)))
+	}
+	if u.TLS != nil {
+		p.upstreamTLS(u.TLS)
 	}
 }
 

@@ -25,6 +25,7 @@ var (
 func (d *decoder) config(v value, c *Config) {
 	there := d.mapping(v, []key{
 		{"loops", func(v value) { d.integer(v, &c.Loops, loopRange) }},
+		{"websocket_over_h2", func(v value) { d.boolean(v, &c.WebSocketOverH2) }},
 		{"listeners", func(v value) { d.listeners(v, c) }},
 		{"routes", func(v value) { d.routes(v, c) }},
 		{"upstreams", func(v value) { d.upstreams(v, c) }},
@@ -148,7 +149,9 @@ func (d *decoder) listeners(v value, c *Config) {
 	c.Listeners = nil
 	d.sequence(v, func(i int, v value) {
 		l := Listener{Pos: v.pos}
-		d.addressEntry(v, &l.Address, &l.Pos, listening)
+		d.addressEntry(v, &l.Address, &l.Pos, listening,
+			key{"plain_http", func(v value) { d.choice(v, &l.PlainHTTP, "redirect", "refuse", "serve") }},
+			key{"tls", func(v value) { d.terminate(v, &l) }})
 		c.Listeners = put(c.Listeners, i, l)
 	})
 	d.filled(v)
@@ -220,6 +223,7 @@ func (d *decoder) upstream(v value, u *Upstream) {
 	there := d.mapping(v, []key{
 		{"policy", func(v value) { d.policy(v, &u.Policy) }},
 		{"endpoints", func(v value) { d.endpoints(v, u) }},
+		{"tls", func(v value) { d.upstreamTLS(v, u) }},
 	})
 	if !d.failed[v.name] && !there["endpoints"] {
 		d.wrong(v, "endpoints is missing", "every upstream lists one address at least")

@@ -12,6 +12,7 @@ import (
 // right, or has an error already and is left out here.
 func (d *decoder) validate(c *Config) {
 	d.checkListeners(c)
+	d.checkTLS(c)
 	d.checkUpstreams(c)
 	d.checkRoutes(c)
 }
@@ -100,7 +101,9 @@ func (d *decoder) checkUpstreams(c *Config) {
 	for _, l := range c.Listeners {
 		own[l.Address] = true
 	}
-	for _, u := range c.Upstreams {
+	for i := range c.Upstreams {
+		u := &c.Upstreams[i]
+		d.checkUpstreamTLS(u)
 		first := make(map[string]Pos)
 		for i, e := range u.Endpoints {
 			name := fmt.Sprintf("upstreams.%s.endpoints[%d]", label(u.Name), i)
