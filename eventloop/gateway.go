@@ -60,6 +60,10 @@ type Generation struct {
 type Listener struct {
 	Address string       // "127.0.0.1:8080", "[::1]:8080" or "unix:/path"
 	TLS     *ListenerTLS // nil: plain HTTP
+	// Challenge answers an ACME http-01 request (RFC 8555 8.3) before anything
+	// else is done with plain HTTP; nil, or ok=false, leaves it alone. It is
+	// called on the loops' goroutines and must not block.
+	Challenge func(host, path string) (body string, ok bool)
 }
 
 // Conn is a client connection on its way between a loop and the plain HTTP

@@ -1,6 +1,8 @@
 package eventloop
 
 import (
+	"bytes"
+
 	"wsgate/handshake"
 	"wsgate/splice/sys"
 )
@@ -114,13 +116,17 @@ func (s *session) answerClear(l *Loop) {
 	s.answerOwn(l, status, "plain_http")
 }
 
+// challengePath is where http-01 asks (RFC 8555 8.3).
+var challengePath = []byte("/.well-known/acme-challenge/")
+
 // challenged answers an ACME http-01 request.
 func (s *session) challenged(l *Loop) bool {
 	t := s.att
-	if t.secure == nil || t.secure.Challenge == nil {
+	path := t.req.Path(t.in.B)
+	if t.challenge == nil || s.tls[client] != nil || !bytes.HasPrefix(path, challengePath) {
 		return false
 	}
-	body, ok := t.secure.Challenge(string(t.req.Host.Of(t.in.B)), string(t.req.Path(t.in.B)))
+	body, ok := t.challenge(string(t.req.Host.Of(t.in.B)), string(path))
 	if !ok {
 		return false
 	}

@@ -25,10 +25,11 @@ const (
 
 // listening is one listening socket of one loop.
 type listening struct {
-	fd     int
-	name   string // the bound address, as logs show it
-	shared bool   // a unix socket, accepted from by all loops
-	secure *ListenerTLS
+	fd        int
+	name      string // the bound address, as logs show it
+	shared    bool   // a unix socket, accepted from by all loops
+	secure    *ListenerTLS
+	challenge func(host, path string) (body string, ok bool)
 }
 
 // listen opens the sockets of one address: for TCP one a loop. The first binds
@@ -55,11 +56,11 @@ func (g *Gateway) listen(ln Listener) error {
 		name = bound.String()
 	}
 	g.addrs = append(g.addrs, name)
-	if err := g.loops[0].addListener(&listening{fd: fd, name: name, shared: !bound.IsValid(), secure: ln.TLS}); err != nil {
+	if err := g.loops[0].addListener(&listening{fd: fd, name: name, shared: !bound.IsValid(), secure: ln.TLS, challenge: ln.Challenge}); err != nil {
 		return err
 	}
 	for _, l := range g.loops[1:] {
-		if err := g.join(l, name, bound, fd, &o, ln.TLS); err != nil {
+		if err := g.join(l, name, bound, fd, &o, &ln); err != nil {
 			return fmt.Errorf("listen on %s: %w", ln.Address, err)
 		}
 	}
@@ -67,13 +68,13 @@ func (g *Gateway) listen(ln Listener) error {
 }
 
 // join gives a further loop its socket for an address.
-func (g *Gateway) join(l *Loop, name string, bound netip.AddrPort, first int, o *sys.ListenOptions, secure *ListenerTLS) error {
+func (g *Gateway) join(l *Loop, name string, bound netip.AddrPort, first int, o *sys.ListenOptions, from *Listener) error {
 	if !bound.IsValid() {
 		fd, err := sys.Dup(first)
 		if err != nil {
 			return err
 		}
-		return l.addListener(&listening{fd: fd, name: name, shared: true, secure: secure})
+		return l.addListener(&listening{fd: fd, name: name, shared: true, secure: from.TLS, challenge: from.Challenge})
 	}
 	addr, err := sys.ParseAddr(bound.String())
 	if err != nil {
@@ -83,7 +84,7 @@ func (g *Gateway) join(l *Loop, name string, bound netip.AddrPort, first int, o 
 	if err != nil {
 		return err
 	}
-	return l.addListener(&listening{fd: fd, name: name, secure: secure})
+	return l.addListener(&listening{fd: fd, name: name, secure: from.TLS, challenge: from.Challenge})
 }
 
 // addListener takes ownership of ln's descriptor.
@@ -146,6 +147,7 @@ func (l *Loop) acceptOne(ln *listening) bool {
 		l.g.conns.Add(-1)
 		return true
 	}
+	s.att.challenge = ln.challenge
 	l.current = s
 	if limit := l.g.Current().Limits.Connections; limit > 0 && held > int64(limit) {
 		s.refuse(l, handshake.ErrConnectionLimit)

@@ -27,10 +27,6 @@ type ListenerTLS struct {
 	Config func() *tls.Config
 	// ClearText is what plain HTTP gets.
 	ClearText ClearText
-	// Challenge answers an ACME http-01 request (RFC 8555 8.3) before anything
-	// else is done with plain HTTP; nil, or ok=false, leaves it alone. It is
-	// called on the loops' goroutines and must not block.
-	Challenge func(host, path string) (body string, ok bool)
 }
 
 // end returns what the relay and the codec need of one side.

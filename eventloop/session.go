@@ -304,11 +304,12 @@ func (s *session) kill(l *Loop, who record.Who, why string) {
 // attempt is what a session needs from the first byte of a request to the 101:
 // pooled by the loop and never held by a relay.
 type attempt struct {
-	peer   netip.AddrPort
-	secure *ListenerTLS // of the listener; nil: none
-	clear  bool         // plain HTTP on a TLS listener
-	shake  *shake       // the TLS handshake in progress
-	linked bool         // the endpoint has taken the connection
+	peer      netip.AddrPort
+	secure    *ListenerTLS                                   // of the listener; nil: none
+	challenge func(host, path string) (body string, ok bool) // Listener.Challenge
+	clear     bool                                           // plain HTTP on a TLS listener
+	shake     *shake                                         // the TLS handshake in progress
+	linked    bool                                           // the endpoint has taken the connection
 
 	req   handshake.Request
 	resp  handshake.Response
@@ -358,7 +359,7 @@ func (a *attempts) put(t *attempt) {
 	a.n--
 	t.release()
 	if len(a.free) < maxAttempts {
-		t.peer, t.secure, t.clear = netip.AddrPort{}, nil, false
+		t.peer, t.secure, t.challenge, t.clear = netip.AddrPort{}, nil, nil, false
 		a.free = append(a.free, t)
 	}
 }
@@ -382,5 +383,5 @@ func (t *attempt) reset() {
 	if cap(back) > 4<<10 {
 		back = nil
 	}
-	*t = attempt{peer: t.peer, secure: t.secure, clear: t.clear, req: t.req, resp: t.resp, in: t.in, out: t.out, rin: t.rin, back: back}
+	*t = attempt{peer: t.peer, secure: t.secure, challenge: t.challenge, clear: t.clear, req: t.req, resp: t.resp, in: t.in, out: t.out, rin: t.rin, back: back}
 }

@@ -5,9 +5,11 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"wsgate/cmd/wsgate/internal/certs"
 	"wsgate/cmd/wsgate/internal/config"
 )
 
@@ -69,6 +71,12 @@ func checkCommand() *cobra.Command {
 				fmt.Fprint(cmd.ErrOrStderr(), errs.Error())
 				os.Exit(1)
 			}
+			errs, warnings := certs.Check(c, time.Now())
+			if len(errs) > 0 {
+				fmt.Fprint(cmd.ErrOrStderr(), errs.Error())
+				os.Exit(1)
+			}
+			c.Warnings = append(c.Warnings, warnings...)
 			for _, w := range c.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w.Error())
 			}

@@ -9,9 +9,11 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"wsgate/cmd/wsgate/internal/certs"
 	"wsgate/cmd/wsgate/internal/config"
 	"wsgate/cmd/wsgate/internal/demo"
 	"wsgate/cmd/wsgate/internal/server"
@@ -32,6 +34,12 @@ func runCommand() *cobra.Command {
 				fmt.Fprint(os.Stderr, errs.Error())
 				os.Exit(1)
 			}
+			errs, warnings := certs.Check(c, time.Now())
+			if len(errs) > 0 {
+				fmt.Fprint(os.Stderr, errs.Error())
+				os.Exit(1)
+			}
+			c.Warnings = append(c.Warnings, warnings...)
 			return run(c, "")
 		},
 	}
@@ -82,7 +90,8 @@ func serve(c *config.Config, s *server.Server, signals <-chan os.Signal, logger 
 	for sig := range signals {
 		switch sig {
 		case syscall.SIGHUP:
-			logger.Printf("SIGHUP: reload is not available yet; nothing has changed")
+			changed, failed := s.ReloadFiles()
+			logger.Printf("SIGHUP: %d certificate files taken over, %d could not be and were left as they were; reloading the configuration is not available yet", changed, failed)
 		case syscall.SIGUSR2:
 			logger.Printf("SIGUSR2: binary upgrade is not available yet; nothing has changed")
 		case syscall.SIGUSR1:

@@ -39,6 +39,9 @@ type Config struct {
 	files map[string]Error // what findings about a named file begin with
 }
 
+// UpstreamKey is the name of an upstream's value, for Finding.
+func UpstreamKey(name string) string { return "upstreams." + label(name) }
+
 // Finding makes an error about the content of a file that the configuration
 // names, with the place where it does; name is that of the value, such as
 // "listeners[0].tls.certificates[1].key". A value that is not in the file, as

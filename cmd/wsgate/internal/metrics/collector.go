@@ -36,6 +36,8 @@ type collector struct {
 	violations *prometheus.Desc
 	refusals   *prometheus.Desc
 	retries    *prometheus.Desc
+	handshakes *prometheus.Desc
+	tlsErrors  *prometheus.Desc
 	upgrade    *prometheus.Desc
 	turn       *prometheus.Desc
 
@@ -63,6 +65,8 @@ func newCollector(s Source, timeout time.Duration, logf func(string, ...any)) *c
 		violations: desc("frame_violations_total", "Violations of the WebSocket framing rules.", "kind"),
 		refusals:   desc("refusals_total", "Answers of the gateway's own.", "reason"),
 		retries:    desc("retries_total", "Endpoints given up before a response byte.", "reason"),
+		handshakes: desc("tls_handshakes_total", "TLS handshakes that have ended, by side, version and result: full, resumed, or why one failed.", "side", "version", "result"),
+		tlsErrors:  desc("tls_errors_total", "Established TLS connections whose records could not be read.", "side", "reason"),
 		upgrade:    desc("upgrade_duration_seconds", "Time from the whole request head to the passed-on 101."),
 		turn:       desc("loop_turn_duration_seconds", "Duration of event loop turns that had work to do."),
 
@@ -85,6 +89,9 @@ func scalars() []scalar {
 	gauge(desc("plain_connections", "Client connections at the plain HTTP server."), "", func(c *record.Counters) int64 { return c.Plain })
 	gauge(desc("buffers", "Buffers that hold bytes for a slow peer."), "", func(c *record.Counters) int64 { return c.Buffers })
 	gauge(desc("buffered_bytes", "Bytes that wait for a slow peer."), "", func(c *record.Counters) int64 { return c.Buffered })
+
+	gauge(desc("tls_handshakes", "TLS handshakes in progress."), "", func(c *record.Counters) int64 { return c.Shaking })
+	counter(desc("tls_ciphers_built_total", "Times that the ciphers of a TLS 1.3 session were not at hand."), "", func(c *record.Counters) uint64 { return c.AEADsBuilt })
 
 	pipes := desc("pipes", "Pipes for splicing.", "state")
 	gauge(pipes, "used", func(c *record.Counters) int64 { return c.Pipes })
@@ -116,7 +123,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 		out <- s.desc // twice for those with two labels, which is allowed
 	}
 	for _, d := range []*prometheus.Desc{
-		c.open, c.upgrades, c.ends, c.violations, c.refusals, c.retries, c.upgrade, c.turn,
+		c.open, c.upgrades, c.ends, c.violations, c.refusals, c.retries, c.handshakes, c.tlsErrors, c.upgrade, c.turn,
 		c.loops, c.logWriteErrors, c.scrapeErrors,
 	} {
 		out <- d
@@ -161,6 +168,12 @@ func (c *collector) collect(out chan<- prometheus.Metric, n *record.Counters) {
 	emitAll(out, c.violations, n.Violations)
 	emitAll(out, c.refusals, n.Refusals)
 	emitAll(out, c.retries, n.Retries)
+	for k, v := range n.Handshakes {
+		emit(out, c.handshakes, prometheus.CounterValue, float64(v), k.Side, k.Version, k.Result)
+	}
+	for k, v := range n.TLSFailures {
+		emit(out, c.tlsErrors, prometheus.CounterValue, float64(v), k.Side, k.Reason)
+	}
 	for k, v := range n.Ends {
 		emit(out, c.ends, prometheus.CounterValue, float64(v),
 			k.Who.String(), k.Phase.String(), k.Why, state(k))

@@ -31,6 +31,10 @@
 //	wsgate_frame_violations_total              counter    violations of the framing rules by kind
 //	wsgate_refusals_total                      counter    the gateway's own answers by reason
 //	wsgate_retries_total                       counter    endpoints given up before a response byte, by reason
+//	wsgate_tls_handshakes                      gauge      TLS handshakes in progress
+//	wsgate_tls_handshakes_total                counter    TLS handshakes that have ended, by side, version and result
+//	wsgate_tls_errors_total                    counter    established TLS connections whose records could not be read
+//	wsgate_tls_ciphers_built_total             counter    times that the ciphers of a session were not at hand
 //	wsgate_accepted_total                      counter    client connections accepted
 //	wsgate_accept_pauses_total                 counter    times that accepting paused for want of descriptors
 //	wsgate_buffers                             gauge      buffers that hold bytes for a slow peer
@@ -40,6 +44,11 @@
 //	wsgate_pipe_misses_total                   counter    times that a half copied because no pipe was to be had
 //	wsgate_loops                               gauge      event loops
 //	wsgate_loop_turn_duration_seconds          histogram  turns of the event loops that had work to do
+//	wsgate_certificate_not_after_seconds       gauge      Unix time at which a certificate ends, by listener, file and its first name
+//	wsgate_certificate_staple_not_after_seconds gauge     Unix time at which the stapled OCSP response ends, by listener and file
+//	wsgate_certificate_reloads_total           counter    certificates, authorities, ticket keys and OCSP responses read anew, by result: ok, failed
+//	wsgate_certificates_missing_total          counter    handshakes for which there was no certificate yet
+//	wsgate_acme_certificates_total             counter    certificates obtained or renewed by ACME, and tries, by result: ok, failed
 //	wsgate_panics_total                        counter    recovered panics, each of which ended one session or request
 //	wsgate_access_log_dropped_total            counter    access log lines that were dropped
 //	wsgate_access_log_write_errors_total       counter    failed writes of the access log, each of which was repeated

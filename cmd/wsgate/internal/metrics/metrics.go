@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"wsgate/cmd/wsgate/internal/certs"
 	"wsgate/eventloop/record"
 )
 
@@ -38,6 +39,9 @@ type Source interface {
 type Options struct {
 	Source  Source // must be set
 	Version string // of wsgate, for wsgate_build_info
+	// Certificates returns what is known of the listeners' certificates; nil
+	// without any. It is called as the methods of Source are.
+	Certificates func() certs.Status
 	// Logf writes one line to the operator's log when a scrape failed; nil
 	// writes none. It must be safe for concurrent use.
 	Logf func(format string, args ...any)
@@ -67,6 +71,9 @@ func newMetrics(o Options, timeout time.Duration) *Metrics {
 	})
 	info.Set(1)
 	m := &Metrics{registry: prometheus.NewRegistry(), logf: o.Logf}
+	if o.Certificates != nil {
+		m.registry.MustRegister(newCertificates(o.Certificates))
+	}
 	m.registry.MustRegister(
 		newCollector(o.Source, timeout, o.Logf),
 		info,

@@ -63,6 +63,9 @@ func counters() *record.Counters {
 	c.Refusals["no_route"] = 14
 	c.Retries["connect"] = 15
 	c.Violations["unmasked"] = 16
+	c.Handshakes[record.TLSKey{Side: "client", Version: "TLSv1.3", Result: "full"}] = 21
+	c.TLSFailures[record.TLSFailure{Side: "upstream", Reason: "bad_record_mac"}] = 22
+	c.Shaking, c.AEADsBuilt = 23, 24
 	c.Ends[record.EndKey{Who: record.Client, Phase: record.PhaseRelay, Why: "fin"}] = 40
 	c.Ends[record.EndKey{Why: "?"}] = 1
 	c.Open[record.SessionKey{Route: "*/", Pool: "chat", Endpoint: "127.0.0.1:9001"}] = 18
@@ -148,6 +151,10 @@ func TestEveryCounterIsShown(t *testing.T) {
 			x.Count = next(name)
 		case *map[string]uint64:
 			(*x)["x"] = next(name)
+		case *map[record.TLSKey]uint64:
+			(*x)[record.TLSKey{}] = next(name)
+		case *map[record.TLSFailure]uint64:
+			(*x)[record.TLSFailure{}] = next(name)
 		case *map[record.EndKey]uint64:
 			(*x)[record.EndKey{}] = next(name)
 		case *map[record.SessionKey]int64:
@@ -165,7 +172,7 @@ func TestEveryCounterIsShown(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
-	m := New(Options{Source: &source{counters: counters()}})
+	m := New(Options{Source: &source{counters: counters()}, Certificates: status})
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +195,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^//\t(wsgate_\w+) +(\w+)`).FindAllStringSubmatch(string(doc), -1) {
 		documented[m[1]] = m[2]
 	}
-	_, families := scrape(t, New(Options{Source: &source{counters: counters()}}))
+	_, families := scrape(t, New(Options{Source: &source{counters: counters()}, Certificates: status}))
 	shown := make(map[string]string)
 	for name, f := range families {
 		if strings.HasPrefix(name, "wsgate_") {

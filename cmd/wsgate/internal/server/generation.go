@@ -24,12 +24,15 @@ const maxFields = 128
 
 // generation builds what the loops need from a configuration. Endpoints come
 // from the registry, so that their counts survive the generation.
-func generation(c *config.Config, registry *lb.Registry) (*eventloop.Generation, error) {
+func generation(c *config.Config, registry *lb.Registry, t *terminations) (*eventloop.Generation, error) {
 	pools := make(map[string]*lb.Pool, len(c.Upstreams))
 	for _, u := range c.Upstreams {
 		p, err := pool(&u, registry)
 		if err != nil {
 			return nil, fmt.Errorf("upstream %s: %w", u.Name, err)
+		}
+		if up := t.upstreams[u.Name]; up != nil {
+			p.TLS = up.Config
 		}
 		pools[u.Name] = p
 	}
@@ -65,6 +68,9 @@ func generation(c *config.Config, registry *lb.Registry) (*eventloop.Generation,
 		Limits: eventloop.Limits{
 			Head:        headLimits(c),
 			Connections: connections,
+			Handshakes:  c.Limits.Handshakes,
+			// One address cannot take the places of all others.
+			HandshakesPerAddress: (c.Limits.Handshakes + 1) / 2,
 		},
 		Trusted: trusted(c.TrustedProxies),
 		TCP:     tcpOptions(c),

@@ -10,6 +10,7 @@ import (
 
 	"wsgate/cmd/wsgate/internal/accesslog"
 	"wsgate/cmd/wsgate/internal/admin"
+	"wsgate/cmd/wsgate/internal/certs"
 	"wsgate/cmd/wsgate/internal/config"
 	"wsgate/cmd/wsgate/internal/metrics"
 	"wsgate/cmd/wsgate/internal/plain"
@@ -34,6 +35,7 @@ type Server struct {
 	opt      Options
 	cfg      *config.Config
 	registry *lb.Registry
+	certs    *certs.Store
 	current  atomic.Pointer[plain.Settings]
 	gateway  *eventloop.Gateway
 	plain    *plain.Server
@@ -48,8 +50,15 @@ type Server struct {
 // running.
 func Start(c *config.Config, opt Options) (*Server, error) {
 	s := &Server{opt: opt, cfg: c, registry: lb.NewRegistry()}
-	gen, err := generation(c, s.registry)
+	s.certs = certs.Open(certs.Options{Logf: opt.Logf})
+	t, err := s.terminate(c)
 	if err != nil {
+		s.certs.Close()
+		return nil, err
+	}
+	gen, err := generation(c, s.registry, t)
+	if err != nil {
+		s.certs.Close()
 		return nil, err
 	}
 	s.current.Store(plainSettings(c, gen))
@@ -57,9 +66,10 @@ func Start(c *config.Config, opt Options) (*Server, error) {
 		Path: c.AccessLog.Path, Queue: int(c.AccessLog.Queue), Logf: opt.Logf,
 	})
 	if err != nil {
+		s.certs.Close()
 		return nil, fmt.Errorf("access log: %w", err)
 	}
-	if err := s.startLoops(c, gen); err != nil {
+	if err := s.startLoops(c, gen, t); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -73,19 +83,12 @@ func Start(c *config.Config, opt Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) startLoops(c *config.Config, gen *eventloop.Generation) error {
+func (s *Server) startLoops(c *config.Config, gen *eventloop.Generation, t *terminations) error {
 	loops := loopCount(c.Loops)
 	bridge := &bridge{server: s}
-	s.plain = plain.New(plain.Options{
-		Current:  s.settings,
-		Return:   bridge.giveBack,
-		Released: func(plain.Conn) { s.gateway.Released() },
-		Log:      s.log,
-		Error:    s.opt.Logf,
-	})
 	listeners := make([]eventloop.Listener, 0, len(c.Listeners))
-	for _, l := range c.Listeners {
-		listeners = append(listeners, eventloop.Listener{Address: l.Address})
+	for i, l := range c.Listeners {
+		listeners = append(listeners, eventloop.Listener{Address: l.Address, TLS: s.listenerTLS(&l, t.listeners[i]), Challenge: s.certs.HTTPChallenge})
 	}
 	g, err := eventloop.New(eventloop.Options{
 		Loops:      loops,
@@ -102,14 +105,25 @@ func (s *Server) startLoops(c *config.Config, gen *eventloop.Generation) error {
 		return err
 	}
 	s.gateway = g
-	return g.Start()
+	s.plain = plain.New(plain.Options{
+		Current:  s.settings,
+		Return:   bridge.giveBack,
+		Released: func(plain.Conn) { s.gateway.Released() },
+		Log:      s.log,
+		Budget:   g.Budget(),
+		Error:    s.opt.Logf,
+	})
+	if err := g.Start(); err != nil {
+		return err
+	}
+	return t.serve(g.Addrs())
 }
 
 func (s *Server) startAdmin(c *config.Config) error {
 	if c.Admin.Address == "" {
 		return nil
 	}
-	m := metrics.New(metrics.Options{Source: source{s}, Version: s.opt.Version, Logf: s.opt.Logf})
+	m := metrics.New(metrics.Options{Source: source{s}, Version: s.opt.Version, Logf: s.opt.Logf, Certificates: s.certs.Status})
 	a, err := admin.Start(admin.Options{
 		Address: c.Admin.Address,
 		Metrics: m.Handler(),
@@ -150,9 +164,15 @@ func (s *Server) Addrs() (listeners []string, adminAddr string) {
 // Reopen opens the access log's file anew (SIGUSR1).
 func (s *Server) Reopen() error { return s.log.Reopen() }
 
+// ReloadFiles reads the files of certificates, keys and the like anew (SIGHUP)
+// and returns how many have changed, and how many could not be used and were
+// left as they were.
+func (s *Server) ReloadFiles() (changed, failed int) { return s.certs.Reload() }
+
 // Stop drains: no more connections, the rest closed politely until ctx is
 // done, then at once. It returns ctx's error when sessions had to be cut.
 func (s *Server) Stop(ctx context.Context) error {
+	s.certs.Stop()
 	plainDone := make(chan error, 1)
 	go func() { plainDone <- s.plain.Drain(ctx) }()
 	err := s.gateway.Drain(ctx)
@@ -179,6 +199,7 @@ func (s *Server) Close() {
 		s.gateway.Close()
 		s.plain.CloseIdleUpstream()
 	}
+	s.certs.Close()
 	brief, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if s.admin != nil {
