@@ -59,7 +59,8 @@ func runDemo() error {
 	if len(errs) > 0 {
 		return fmt.Errorf("demo: %w", errs)
 	}
-	return run(c, "Open http://127.0.0.1:8080/ in two browser tabs and chat; metrics are on http://127.0.0.1:9901/metrics. Ctrl-C drains and ends.")
+	c.Warnings = nil // the greeting says it
+	return run(c, "Open http://127.0.0.1:8080/ in two browser tabs and chat, or https://127.0.0.1:8443/, whose certificate was made just now and signs itself; metrics are on http://127.0.0.1:9901/metrics. Ctrl-C drains and ends.")
 }
 
 // run serves until a signal ends it.

@@ -49,6 +49,11 @@
 //	upgrade_ms     milliseconds from the whole request head to the passed-on 101
 //	subprotocol *  Sec-WebSocket-Protocol as the endpoint chose it
 //	extensions *   Sec-WebSocket-Extensions as the endpoint chose them
+//	tls_version *  TLSv1.3 or TLSv1.2; with it, here and in request lines:
+//	tls_cipher     the cipher suite, as IANA names it
+//	tls_name *     the host that the client named (SNI)
+//	tls_resumed *  true: the handshake resumed a session
+//	client_cert_subject, client_cert_fingerprint *  of the client's verified certificate, the latter SHA-256
 //
 // "close", one for each "open":
 //

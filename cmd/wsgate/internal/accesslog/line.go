@@ -32,7 +32,21 @@ func appendOpen(b []byte, o *record.Open) []byte {
 	b = appendMillis(b, "upgrade_ms", o.UpgradeTime)
 	b = appendOptional(b, "subprotocol", o.Subprotocol)
 	b = appendOptional(b, "extensions", o.Extensions)
+	b = appendTLS(b, o.TLS)
 	return append(b, '}', '\n')
+}
+
+// appendTLS appends what is known of the client's TLS connection.
+func appendTLS(b []byte, t *record.TLS) []byte {
+	if t == nil {
+		return b
+	}
+	b = appendText(b, "tls_version", t.Version)
+	b = appendText(b, "tls_cipher", t.Cipher)
+	b = appendOptional(b, "tls_name", t.ServerName)
+	b = appendTrue(b, "tls_resumed", t.Resumed)
+	b = appendOptional(b, "client_cert_subject", t.Subject)
+	return appendOptional(b, "client_cert_fingerprint", t.Fingerprint)
 }
 
 // appendClose appends the line of an ended session.
@@ -86,6 +100,7 @@ func appendRequest(b []byte, r *record.Request) []byte {
 	b = appendUint(b, "sent", r.Sent)
 	b = appendUint(b, "received", r.Received)
 	b = appendMillis(b, "duration_ms", r.Duration)
+	b = appendTLS(b, r.TLS)
 	if r.Who != 0 {
 		b = appendText(b, "by", r.Who.String())
 		b = appendText(b, "phase", r.Phase.String())
