@@ -22,6 +22,7 @@ func (s *session) logOpen(l *Loop) {
 		Target:      t.req.Target.Of(in),
 		Origin:      t.req.Origin.Of(in),
 		UserAgent:   t.req.UserAgent.Of(in),
+		Proto:       proto(&t.req),
 		Route:       s.route.Name,
 		Pool:        s.route.Pool.Name,
 		Endpoint:    s.endpoint.Address,

@@ -86,12 +86,13 @@ type Counters struct {
 	UpgradeTime Histogram // whole request head to passed-on 101
 	TurnTime    Histogram // duration of a turn that had work to do
 
-	Upgrades   map[string]uint64    // by outcome: "101", "4xx", "5xx", "refused"
-	Refusals   map[string]uint64    // by reason of the gateway's own answers
-	Retries    map[string]uint64    // endpoints given up before a response byte, by reason
-	Violations map[string]uint64    // frame violations by kind
-	Ends       map[EndKey]uint64    // ended sessions by end state
-	Open       map[SessionKey]int64 // relaying sessions
+	Upgrades    map[string]uint64    // by outcome: "101", "4xx", "5xx", "refused"
+	Refusals    map[string]uint64    // by reason of the gateway's own answers
+	Retries     map[string]uint64    // endpoints given up before a response byte, by reason
+	Violations  map[string]uint64    // frame violations by kind
+	HTTP2Errors map[string]uint64    // faults and floods of HTTP/2 clients by kind
+	Ends        map[EndKey]uint64    // ended sessions by end state
+	Open        map[SessionKey]int64 // relaying sessions
 
 	Handshakes  map[TLSKey]uint64     // TLS handshakes that have ended
 	TLSFailures map[TLSFailure]uint64 // broken TLS connections
@@ -102,12 +103,13 @@ type Counters struct {
 // NewCounters returns empty counters.
 func NewCounters() *Counters {
 	return &Counters{
-		Upgrades:   make(map[string]uint64),
-		Refusals:   make(map[string]uint64),
-		Retries:    make(map[string]uint64),
-		Violations: make(map[string]uint64),
-		Ends:       make(map[EndKey]uint64),
-		Open:       make(map[SessionKey]int64),
+		Upgrades:    make(map[string]uint64),
+		Refusals:    make(map[string]uint64),
+		Retries:     make(map[string]uint64),
+		Violations:  make(map[string]uint64),
+		HTTP2Errors: make(map[string]uint64),
+		Ends:        make(map[EndKey]uint64),
+		Open:        make(map[SessionKey]int64),
 
 		Handshakes:  make(map[TLSKey]uint64),
 		TLSFailures: make(map[TLSFailure]uint64),
@@ -142,6 +144,7 @@ func (c *Counters) Add(o *Counters) {
 	addAll(c.Refusals, o.Refusals)
 	addAll(c.Retries, o.Retries)
 	addAll(c.Violations, o.Violations)
+	addAll(c.HTTP2Errors, o.HTTP2Errors)
 	addAll(c.Ends, o.Ends)
 	addAll(c.Open, o.Open)
 	addAll(c.Handshakes, o.Handshakes)

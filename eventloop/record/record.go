@@ -100,6 +100,7 @@ type Open struct {
 	Target      []byte
 	Origin      []byte
 	UserAgent   []byte
+	Proto       string // "HTTP/1.1", or "HTTP/2" for an extended CONNECT
 	Route       string
 	Pool        string
 	Endpoint    string
@@ -152,7 +153,7 @@ type Request struct {
 	Target    []byte
 	Origin    []byte
 	UserAgent []byte
-	Proto     string // "HTTP/1.1", "HTTP/1.0", "" when unknown
+	Proto     string // "HTTP/1.1", "HTTP/1.0", "HTTP/2", "" when unknown
 	Route     string // "" when none matched
 	Pool      string
 	Endpoint  string

@@ -40,6 +40,7 @@
 //	listener       listening address that accepted the connection
 //	host           Host field, or the authority of an absolute-form target
 //	target         request target as it was sent
+//	proto *        HTTP/1.1, or HTTP/2 for a WebSocket by extended CONNECT
 //	origin *       Origin field
 //	user_agent *   User-Agent field
 //	route          route that matched
@@ -82,7 +83,7 @@
 //
 //	peer, listener, host, target, origin, user_agent, route, pool, endpoint  as in the open line, all left out when empty
 //	method *       request method
-//	proto *        HTTP/1.1 or HTTP/1.0
+//	proto *        HTTP/1.1, HTTP/1.0 or HTTP/2
 //	tries          endpoints tried, 0 for none
 //	upgrade *      true when it was a WebSocket upgrade
 //	status         status sent to the client, 0 when none was

@@ -23,6 +23,7 @@ func appendOpen(b []byte, o *record.Open) []byte {
 	b = appendText(b, "listener", o.Listener)
 	b = appendText(b, "host", o.Host)
 	b = appendText(b, "target", o.Target)
+	b = appendOptional(b, "proto", o.Proto)
 	b = appendOptional(b, "origin", o.Origin)
 	b = appendOptional(b, "user_agent", o.UserAgent)
 	b = appendText(b, "route", o.Route)

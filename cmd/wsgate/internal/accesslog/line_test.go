@@ -20,7 +20,7 @@ func fullOpen() *record.Open {
 		Client:   netip.MustParseAddr("192.0.2.7"),
 		Peer:     netip.MustParseAddrPort("[2001:db8::1]:4711"),
 		Listener: "127.0.0.1:8080", Host: []byte("chat.example"), Target: []byte("/ws?a=\"b\""),
-		Origin: []byte("https://chat.example"), UserAgent: []byte("tester/1"),
+		Origin: []byte("https://chat.example"), UserAgent: []byte("tester/1"), Proto: "HTTP/2",
 		Route: "*/", Pool: "chat", Endpoint: "127.0.0.1:9001",
 		Tries: 2, UpgradeTime: 1234567 * time.Nanosecond,
 		Subprotocol: []byte("chat.v1"), Extensions: []byte("permessage-deflate"),
@@ -56,7 +56,7 @@ func TestLines(t *testing.T) {
 	tests := []struct{ name, got, want string }{
 		{"open", string(appendOpen(nil, fullOpen())), `{"time":"2026-03-01T11:30:15.25Z","type":"open","id":"000000001234abcd",` +
 			`"client":"192.0.2.7","peer":"[2001:db8::1]:4711","listener":"127.0.0.1:8080","host":"chat.example",` +
-			`"target":"/ws?a=\"b\"","origin":"https://chat.example","user_agent":"tester/1","route":"*/","pool":"chat",` +
+			`"target":"/ws?a=\"b\"","proto":"HTTP/2","origin":"https://chat.example","user_agent":"tester/1","route":"*/","pool":"chat",` +
 			`"endpoint":"127.0.0.1:9001","tries":2,"upgrade_ms":1.234,"subprotocol":"chat.v1","extensions":"permessage-deflate"}`},
 		{"open, least", string(appendOpen(nil, &record.Open{Time: at})), `{"time":"2026-03-01T11:30:15.25Z","type":"open",` +
 			`"id":"0000000000000000","listener":"","host":"","target":"","route":"","pool":"","endpoint":"","tries":0,"upgrade_ms":0.000}`},

@@ -34,6 +34,7 @@ type collector struct {
 	upgrades   *prometheus.Desc
 	ends       *prometheus.Desc
 	violations *prometheus.Desc
+	http2      *prometheus.Desc
 	refusals   *prometheus.Desc
 	retries    *prometheus.Desc
 	handshakes *prometheus.Desc
@@ -62,6 +63,7 @@ func newCollector(s Source, timeout time.Duration, logf func(string, ...any)) *c
 		open:       desc("sessions_open", "Relaying sessions.", "route", "pool", "endpoint"),
 		upgrades:   desc("upgrades_total", "Upgrade requests by outcome.", "outcome"),
 		ends:       desc("session_ends_total", "Ended sessions by who ended them, in which phase and why; state is by and phase as two letters.", "by", "phase", "why", "state"),
+		http2:      desc("http2_errors_total", "Faults and floods of HTTP/2 clients.", "kind"),
 		violations: desc("frame_violations_total", "Violations of the WebSocket framing rules.", "kind"),
 		refusals:   desc("refusals_total", "Answers of the gateway's own.", "reason"),
 		retries:    desc("retries_total", "Endpoints given up before a response byte.", "reason"),
@@ -123,7 +125,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 		out <- s.desc // twice for those with two labels, which is allowed
 	}
 	for _, d := range []*prometheus.Desc{
-		c.open, c.upgrades, c.ends, c.violations, c.refusals, c.retries, c.handshakes, c.tlsErrors, c.upgrade, c.turn,
+		c.open, c.upgrades, c.ends, c.violations, c.http2, c.refusals, c.retries, c.handshakes, c.tlsErrors, c.upgrade, c.turn,
 		c.loops, c.logWriteErrors, c.scrapeErrors,
 	} {
 		out <- d
@@ -166,6 +168,7 @@ func (c *collector) collect(out chan<- prometheus.Metric, n *record.Counters) {
 	}
 	emitAll(out, c.upgrades, n.Upgrades)
 	emitAll(out, c.violations, n.Violations)
+	emitAll(out, c.http2, n.HTTP2Errors)
 	emitAll(out, c.refusals, n.Refusals)
 	emitAll(out, c.retries, n.Retries)
 	for k, v := range n.Handshakes {

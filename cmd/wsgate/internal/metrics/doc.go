@@ -29,6 +29,7 @@
 //	wsgate_relay_discarded_bytes_total         counter    bytes read after the gateway's own Close and not passed on
 //	wsgate_session_ends_total                  counter    ended sessions by end state: by, phase, why, and state as in the access log
 //	wsgate_frame_violations_total              counter    violations of the framing rules by kind
+//	wsgate_http2_errors_total                  counter    faults and floods of HTTP/2 clients by kind
 //	wsgate_refusals_total                      counter    the gateway's own answers by reason
 //	wsgate_retries_total                       counter    endpoints given up before a response byte, by reason
 //	wsgate_tls_handshakes                      gauge      TLS handshakes in progress

@@ -66,6 +66,7 @@ func counters() *record.Counters {
 	c.Handshakes[record.TLSKey{Side: "client", Version: "TLSv1.3", Result: "full"}] = 21
 	c.TLSFailures[record.TLSFailure{Side: "upstream", Reason: "bad_record_mac"}] = 22
 	c.Shaking, c.AEADsBuilt = 23, 24
+	c.HTTP2Errors["reset_flood"] = 19
 	c.Ends[record.EndKey{Who: record.Client, Phase: record.PhaseRelay, Why: "fin"}] = 40
 	c.Ends[record.EndKey{Why: "?"}] = 1
 	c.Open[record.SessionKey{Route: "*/", Pool: "chat", Endpoint: "127.0.0.1:9001"}] = 18
