@@ -63,13 +63,14 @@ type conn struct {
 	cut        atomic.Bool // Close resets, because a FIN would look like the proper end of a response
 	closed     atomic.Bool
 
-	tlsLock sync.Mutex // over info.TLS
+	secure  bool       // behind TLS
+	tlsLock sync.Mutex // guards info.TLS, which is nil once it has been ended
 
 	deadlines
 }
 
 func newConn(s *Server, c Conn) *conn {
-	f := &conn{srv: s, info: c, buf: c.Unread}
+	f := &conn{srv: s, info: c, buf: c.Unread, secure: c.TLS != nil}
 	f.info.Unread = nil
 	ctx := context.WithValue(context.Background(), connKey{}, f)
 	f.ctx, f.cancel = context.WithCancel(ctx)

@@ -77,7 +77,7 @@ func isNoResource(err error) bool {
 // dial connects to the endpoint that key stands for.
 func (u *upstream) dial(ctx context.Context, network, key string) (net.Conn, error) {
 	if address, ok := secureAddress(key); ok {
-		return u.dialTLS(ctx, network, address)
+		return u.dialTLS(ctx, exchangeOf(ctx), address)
 	}
 	set := u.srv.opt.Current()
 	if name, ok := strings.CutSuffix(key, unixKey); ok {
@@ -105,12 +105,19 @@ func (u *upstream) dial(ctx context.Context, network, key string) (net.Conn, err
 	return &endpointConn{Conn: c, limit: set.Send}, nil
 }
 
+// dialEndpoint connects to an endpoint of the exchange's pool.
+func (u *upstream) dialEndpoint(ctx context.Context, x *exchange, address string) (net.Conn, error) {
+	if x.route.Pool.TLS != nil {
+		return u.dialTLS(ctx, x, address)
+	}
+	return u.dial(ctx, "tcp", dialKey(address))
+}
+
 // dialTLS connects to an endpoint of the exchange's pool and shakes hands with
 // it. Both together have the time limit of a connect twice.
-func (u *upstream) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	x := exchangeOf(ctx)
+func (u *upstream) dialTLS(ctx context.Context, x *exchange, address string) (net.Conn, error) {
 	config := x.route.Pool.TLS(address)
-	raw, err := u.dial(ctx, network, dialKey(address))
+	raw, err := u.dial(ctx, "tcp", dialKey(address))
 	if err != nil {
 		return nil, err
 	}

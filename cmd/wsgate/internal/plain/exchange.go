@@ -21,7 +21,10 @@ const retryAfter = 5
 // transport. Goroutines of the transport may outlive the handler and touch
 // the atomic fields only.
 type exchange struct {
-	conn  *conn
+	srv   *Server
+	info  *Conn
+	down  downstream
+	conn  *conn // nil for HTTP/2
 	set   *Settings
 	began time.Time
 	head  []byte             // the accepted head; the spans of req point into it
@@ -36,6 +39,9 @@ type exchange struct {
 	lease  *lb.Endpoint // acquired
 	last   *lb.Endpoint // the one tried last, for the log
 	phase  record.Phase
+	http2  bool
+	tunnel bool   // an extended CONNECT
+	opened bool   // its session has been logged as open
 	cancel func() // ends the attempt that gave the response
 
 	refusal *handshake.Error // the gateway's own answer
@@ -47,9 +53,35 @@ type exchange struct {
 	received atomic.Uint64                   // body bytes taken
 }
 
+// downstream is the client's side of an exchange: an HTTP/1 connection or an
+// HTTP/2 stream.
+type downstream interface {
+	lost() bool     // nobody is there to read an answer
+	isKilled() bool // the gateway has ended the connection
+	mute()          // the request's body is not read any further
+}
+
+// lost implements downstream.
+func (c *conn) lost() bool { return c.unwritable.Load() || c.isKilled() }
+
+// identify says what is known about the client from its TLS connection.
+func (c *Conn) identify(id *handshake.Identity) {
+	if c.Info != nil {
+		id.TLS = true
+		id.CertSubject, id.CertFingerprint = c.Info.Subject, c.Info.Fingerprint
+	}
+}
+
+func (c *conn) blankExchange(set *Settings, began time.Time) *exchange {
+	return &exchange{
+		srv: c.srv, info: &c.info, down: c, conn: c, set: set, began: began,
+		req: &c.req, client: c.info.Peer.Addr(), phase: record.PhaseHead,
+	}
+}
+
 // newExchange copies head, which is memory of the connection's buffer.
 func newExchange(c *conn, set *Settings, began time.Time, head []byte) *exchange {
-	x := &exchange{conn: c, set: set, began: began, req: &c.req, phase: record.PhaseHead}
+	x := c.blankExchange(set, began)
 	x.head = append(x.head, head...)
 	x.client = c.req.ClientAddr(x.head, c.info.Peer.Addr(), set.trusted)
 	return x
@@ -59,7 +91,7 @@ func (s *Settings) trusted(a netip.Addr) bool { return s.Trusted != nil && s.Tru
 
 // lost tells that nobody is there to read an answer.
 func (x *exchange) lost() bool {
-	return x.gone.Load() || x.conn.unwritable.Load() || x.conn.isKilled()
+	return x.gone.Load() || x.down.lost()
 }
 
 // appendHead appends what net/http is told about an accepted request: how it
@@ -97,8 +129,8 @@ func (x *exchange) isHead() bool { return string(x.span(x.req.Method)) == "HEAD"
 // refuseHead answers a request whose head was not accepted. net/http is idle
 // and is told that the stream has ended.
 func (c *conn) refuseHead(set *Settings, began time.Time, e *handshake.Error) {
-	c.x = &exchange{conn: c, set: set, began: began, req: &c.req, head: c.pending(), phase: record.PhaseHead}
-	c.x.client = c.info.Peer.Addr()
+	c.x = c.blankExchange(set, began)
+	c.x.head = c.pending()
 	c.refuse(e)
 	c.off = len(c.buf)
 }
@@ -108,8 +140,8 @@ func (c *conn) refuseHead(set *Settings, began time.Time, e *handshake.Error) {
 func (c *conn) refuse(e *handshake.Error) {
 	c.state = ended
 	if c.x == nil || c.x.taken {
-		c.x = &exchange{conn: c, set: c.srv.opt.Current(), began: time.Now(), req: &c.req, head: c.pending(), phase: record.PhaseHead}
-		c.x.client = c.info.Peer.Addr()
+		c.x = c.blankExchange(c.srv.opt.Current(), time.Now())
+		c.x.head = c.pending()
 	}
 	c.x.refusal = e
 	c.srv.tally.refused(e.Reason)
@@ -142,15 +174,15 @@ func refusedBy(e *handshake.Error) record.Who {
 // log writes the record of the request. who is 0 when it ended well.
 func (x *exchange) log(status int, sent uint64, who record.Who) {
 	r := record.Request{
-		ID:       x.conn.info.ID,
+		ID:       x.info.ID,
 		Time:     time.Now(),
 		Client:   x.client,
-		Peer:     x.conn.info.Peer,
-		Listener: x.conn.info.Listener,
+		Peer:     x.info.Peer,
+		Listener: x.info.Listener,
 		Method:   x.span(x.req.Method),
 		Host:     x.span(x.req.Host),
 		Target:   x.span(x.req.Target),
-		TLS:      x.conn.info.Info,
+		TLS:      x.info.Info,
 		Origin:   x.span(x.req.Origin),
 		Upgrade:  x.req.Upgrade,
 		Tries:    x.tries,
@@ -165,11 +197,16 @@ func (x *exchange) log(status int, sent uint64, who record.Who) {
 	if who != 0 {
 		r.Phase = x.phase
 	}
-	if x.req.HeadLen > 0 {
+	if x.http2 {
+		r.Proto = "HTTP/2"
+	} else if x.req.HeadLen > 0 {
 		r.Proto = "HTTP/1.1"
 		if x.req.Minor == 0 {
 			r.Proto = "HTTP/1.0"
 		}
+	}
+	if x.tunnel {
+		r.Method, r.Upgrade = []byte("CONNECT"), true
 	}
 	if x.req.RootTarget {
 		r.Target = x.req.AppendTarget(nil, x.head)
@@ -186,7 +223,7 @@ func (x *exchange) log(status int, sent uint64, who record.Who) {
 			r.Detail = e.Detail
 		}
 	}
-	x.conn.srv.opt.Log.Request(&r)
+	x.srv.opt.Log.Request(&r)
 }
 
 // span returns the bytes of s. A head that was refused may have fewer bytes

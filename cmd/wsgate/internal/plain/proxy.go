@@ -43,18 +43,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// otherwise hold back the response until it has read the body itself.
 		http.NewResponseController(w).EnableFullDuplex()
 	}
+	c.path = s.forward(x, rw, r, c.path)
+}
+
+// forward routes a request and has it proxied. It returns scratch, which may
+// have grown.
+func (s *Server) forward(x *exchange, rw *responder, r *http.Request, scratch []byte) []byte {
 	target := x.req.AppendTarget(nil, x.head)
 	if len(target) == 1 && target[0] == '*' {
 		target = []byte("/") // OPTIONS *, the host as a whole
 	}
-	rt, scratch, bad := x.set.Routes.Match(x.span(x.req.Host), target, c.path)
-	c.path = scratch
+	rt, scratch, bad := x.set.Routes.Match(x.span(x.req.Host), target, scratch)
 	if bad != nil {
 		rw.refuse(bad)
-		return
+		return scratch
 	}
 	x.route = rt
 	s.proxy.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	return scratch
 }
 
 // finish ends an exchange, whether its handler returned or panicked: the lease
@@ -81,10 +87,12 @@ func (s *Server) finish(x *exchange, rw *responder, r *http.Request) {
 	if fault == nil && !x.settleBody(r) {
 		fault = http.ErrAbortHandler
 	}
-	if fault != nil && rw.status != 0 && !rw.delimited() {
+	if fault != nil && rw.status != 0 && x.conn != nil && !rw.delimited() {
 		x.conn.cut.Store(true)
 	}
-	x.log(rw.status, rw.sent, who)
+	if !x.opened {
+		x.log(rw.status, rw.sent, who)
+	}
 	if fault != nil {
 		panic(fault)
 	}
@@ -95,8 +103,11 @@ func (s *Server) finish(x *exchange, rw *responder, r *http.Request) {
 // on whole is not read further: the response has said that the connection
 // closes. false: net/http could not read to the end of what it was given.
 func (x *exchange) settleBody(r *http.Request) bool {
+	if x.conn == nil {
+		return true // a stream's body is nobody else's
+	}
 	if !x.whole.Load() {
-		x.conn.mute()
+		x.down.mute()
 		return true
 	}
 	if r.ContentLength == 0 || x.req.ExpectContinue {
@@ -109,9 +120,9 @@ func (x *exchange) settleBody(r *http.Request) bool {
 // blame names who made a handler abort.
 func (x *exchange) blame() record.Who {
 	switch {
-	case x.conn.isKilled():
+	case x.down.isKilled():
 		return record.Operator
-	case x.fault.Load() != nil, x.gone.Load(), x.conn.unwritable.Load():
+	case x.fault.Load() != nil, x.lost():
 		return record.Client
 	}
 	return record.Upstream

@@ -199,7 +199,7 @@ func (c *conn) watch() error {
 // streamEnd returns io.EOF after a FIN that nothing unread precedes, errGone
 // after a RST, and nil otherwise.
 func (c *conn) streamEnd(fd int) error {
-	if c.info.TLS != nil {
+	if c.secure {
 		return c.secureEnd(fd)
 	}
 	switch sys.PeekEnd(fd) {

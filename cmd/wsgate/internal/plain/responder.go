@@ -41,7 +41,7 @@ func (r *responder) WriteHeader(status int) {
 	r.status = status
 	// A body that is not read by now may never be; without its end there is no
 	// next request.
-	if !r.x.whole.Load() || r.x.conn.srv.draining.Load() {
+	if !r.x.whole.Load() || r.x.srv.draining.Load() {
 		h.Set("Connection", "close")
 	}
 	if _, ok := h["Content-Type"]; !ok {
@@ -70,17 +70,20 @@ func (r *responder) delimited() bool {
 // connection stays usable when the request was well-formed.
 func (r *responder) refuse(e *handshake.Error) {
 	r.x.refusal = e
-	r.x.conn.srv.tally.refused(e.Reason)
+	r.x.srv.tally.refused(e.Reason)
 	head, body, _ := bytes.Cut(handshake.AppendError(nil, e, waitFor(e), false), []byte("\r\n\r\n"))
 	h := r.Header()
 	clear(h)
 	for i, line := range strings.Split(string(head), "\r\n") {
 		name, value, ok := strings.Cut(line, ":")
-		if i > 0 && ok && !strings.EqualFold(name, "Connection") {
+		if strings.EqualFold(name, "Connection") || r.x.http2 && handshake.IsHopByHop(name) {
+			continue // net/http's business; HTTP/2 has none (RFC 9113 8.2.2)
+		}
+		if i > 0 && ok {
 			h.Set(name, strings.TrimSpace(value))
 		}
 	}
-	if e.Status == http.StatusBadRequest || e.Status == http.StatusRequestTimeout {
+	if r.x.conn != nil && (e.Status == http.StatusBadRequest || e.Status == http.StatusRequestTimeout) {
 		h.Set("Connection", "close")
 	}
 	r.WriteHeader(e.Status)

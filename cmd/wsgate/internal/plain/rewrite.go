@@ -55,17 +55,14 @@ func targetURL(target string) *url.URL {
 // about the client and are under the same rules; what belongs to the upgrade
 // itself and to the framing, which the transport writes, is left out.
 func (x *exchange) fields() (host string, h http.Header) {
-	peer := x.conn.info.Peer.Addr()
+	peer := x.info.Peer.Addr()
 	id := handshake.Identity{
 		Peer:      peer,
 		Client:    x.client,
 		Trusted:   x.set.trusted(peer),
-		TLS:       x.conn.info.TLS != nil,
 		Forwarded: x.route.Forwarded,
 	}
-	if known := x.conn.info.Info; known != nil {
-		id.CertSubject, id.CertFingerprint = known.Subject, known.Fingerprint
-	}
+	x.info.identify(&id)
 	head := x.req.AppendUpgrade(make([]byte, 0, len(x.head)+512), x.head, &id, x.route.Rules)
 	host = string(x.span(x.req.Host))
 	if rules := x.route.Rules; rules != nil && rules.Host != "" {

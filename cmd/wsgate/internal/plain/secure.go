@@ -20,32 +20,40 @@ type codecs struct {
 	budget *splice.Budget
 }
 
-// with runs f with a codec for t. net/http reads and writes on two goroutines,
-// so every call is made under the connection's lock; f must not block.
-func (c *conn) with(f func(*splice.Codec)) {
+// with runs f with a codec and the TLS connection. net/http reads and writes on
+// two goroutines, so every call is made under the connection's lock; f must not
+// block. It returns false, and does not run f, when the TLS connection has been
+// ended.
+func (c *conn) with(f func(*splice.Codec, *splice.TLS)) bool {
 	c.tlsLock.Lock()
 	defer c.tlsLock.Unlock()
+	if c.info.TLS == nil {
+		return false
+	}
 	k, ok := c.srv.codecs.pool.Get().(*splice.Codec)
 	if !ok {
 		k = splice.NewCodec(sys.Kernel{}, c.srv.codecs.budget, 1)
 	}
-	f(k)
+	f(k, c.info.TLS)
 	if c.info.TLS != nil {
 		k.Forget(c.info.TLS)
 	}
 	c.srv.codecs.pool.Put(k)
+	return true
 }
 
 // take reads what the client has sent, decrypted.
 func (c *conn) take(p []byte) (int, error) {
-	if c.info.TLS == nil {
+	if !c.secure {
 		return c.file.Read(p)
 	}
 	n, out := 0, sys.WouldBlock
 	err := c.raw.Read(func(fd uintptr) bool {
-		c.with(func(k *splice.Codec) {
-			n, _, out = k.Read(splice.End{FD: int(fd), TLS: c.info.TLS}, p)
-		})
+		if !c.with(func(k *splice.Codec, t *splice.TLS) {
+			n, _, out = k.Read(splice.End{FD: int(fd), TLS: t}, p)
+		}) {
+			out = sys.Gone
+		}
 		return out != sys.WouldBlock
 	})
 	switch {
@@ -63,18 +71,20 @@ func (c *conn) take(p []byte) (int, error) {
 // put writes to the client, encrypted. After an error the caller comes again
 // with the bytes that were not taken, or not at all.
 func (c *conn) put(p []byte) (int, error) {
-	if c.info.TLS == nil {
+	if !c.secure {
 		return c.file.Write(p)
 	}
 	done, out := 0, sys.WouldBlock
 	err := c.raw.Write(func(fd uintptr) bool {
-		c.with(func(k *splice.Codec) {
+		if !c.with(func(k *splice.Codec, t *splice.TLS) {
 			for out = sys.OK; done < len(p) && out == sys.OK; {
 				var n int
-				n, out = k.Write(splice.End{FD: int(fd), TLS: c.info.TLS}, p[done:])
+				n, out = k.Write(splice.End{FD: int(fd), TLS: t}, p[done:])
 				done += n
 			}
-		})
+		}) {
+			out = sys.Gone
+		}
 		return out != sys.WouldBlock
 	})
 	if err == nil && out != sys.OK {
@@ -86,8 +96,8 @@ func (c *conn) put(p []byte) (int, error) {
 // alert tells the client why its records cannot be read.
 func (c *conn) alert() {
 	c.raw.Control(func(fd uintptr) {
-		c.with(func(k *splice.Codec) {
-			if wire := k.SealAlert(c.info.TLS); len(wire) > 0 {
+		c.with(func(k *splice.Codec, t *splice.TLS) {
+			if wire := k.SealAlert(t); len(wire) > 0 {
 				k.IO.Write(int(fd), wire, false)
 			}
 		})
@@ -96,8 +106,8 @@ func (c *conn) alert() {
 
 // shutdown ends our direction of the stream.
 func (c *conn) shutdown(fd int) sys.Outcome {
-	if c.info.TLS != nil {
-		c.with(func(k *splice.Codec) { k.Shutdown(splice.End{FD: fd, TLS: c.info.TLS}) })
+	if c.secure {
+		c.with(func(k *splice.Codec, t *splice.TLS) { k.Shutdown(splice.End{FD: fd, TLS: t}) })
 		return sys.OK
 	}
 	return sys.Kernel{}.Shutdown(fd)
@@ -111,8 +121,8 @@ func (c *conn) secureEnd(fd int) error {
 			c.buf = append(make([]byte, 0, len(c.buf)+4<<10), c.buf...)
 		}
 		n, out := 0, sys.WouldBlock
-		c.with(func(k *splice.Codec) {
-			n, _, out = k.Read(splice.End{FD: fd, TLS: c.info.TLS}, c.buf[len(c.buf):cap(c.buf)])
+		c.with(func(k *splice.Codec, t *splice.TLS) {
+			n, _, out = k.Read(splice.End{FD: fd, TLS: t}, c.buf[len(c.buf):cap(c.buf)])
 		})
 		c.buf = c.buf[:len(c.buf)+n]
 		switch {
@@ -135,17 +145,17 @@ func (c *conn) secureEnd(fd int) error {
 
 // endTLS ends the TLS connection; polite: with a close_notify.
 func (c *conn) endTLS(polite bool) {
-	if c.info.TLS == nil {
+	if !c.secure {
 		return
 	}
 	end := func(fd uintptr) {
-		c.with(func(k *splice.Codec) {
-			if t := c.info.TLS; polite && !t.Unwritten() {
+		c.with(func(k *splice.Codec, t *splice.TLS) {
+			if polite && !t.Unwritten() {
 				if wire := k.SealClose(t); len(wire) > 0 {
 					k.IO.Write(int(fd), wire, false)
 				}
 			}
-			k.Release(c.info.TLS)
+			k.Release(t)
 			c.info.TLS = nil
 		})
 	}

@@ -47,6 +47,15 @@ type Settings struct {
 	Send        time.Duration // between two successful writes to a client or an endpoint
 	Keepalive   time.Duration // between two requests of a client connection
 
+	// For WebSockets over HTTP/2; the loops have the same.
+	Upgrade   time.Duration // from the whole request to the 101
+	HalfClose time.Duration // from the end of one direction to the end of the session
+	Close     time.Duration // from the gateway's Close to its answer
+	Idle      time.Duration // without a byte in either direction; a route may have its own
+	// Tunnels bounds the WebSockets over HTTP/2 at a time: each needs a
+	// descriptor. 0 is no limit.
+	Tunnels int
+
 	// Trusted tells whether an address is a trusted proxy. nil trusts nobody.
 	Trusted func(netip.Addr) bool
 	// TCP options of connections to endpoints.
@@ -82,9 +91,11 @@ type Server struct {
 
 	draining  atomic.Bool
 	lingering atomic.Int64
+	tunnels   atomic.Int64 // WebSockets over HTTP/2
+	lastID    atomic.Uint64
 
 	mu    sync.Mutex // guards what follows
-	conns map[*conn]struct{}
+	conns map[served]struct{}
 	empty chan struct{} // closed when conns becomes empty; nil when nobody waits
 }
 
@@ -92,7 +103,7 @@ type connKey struct{}
 
 // New returns a Server. It runs nothing until Serve is called.
 func New(o Options) *Server {
-	s := &Server{opt: o, conns: make(map[*conn]struct{})}
+	s := &Server{opt: o, conns: make(map[served]struct{})}
 	s.tally.init()
 	s.codecs.budget = o.Budget
 	s.up = newUpstream(s)
@@ -137,6 +148,17 @@ func (e errorLines) Write(p []byte) (int, error) {
 // are still served, each for one request.
 func (s *Server) Serve(c Conn) {
 	f := newConn(s, c)
+	if c.Info != nil && c.Info.Protocol == "h2" {
+		arriving := new(arrival)
+		s.mu.Lock()
+		s.conns[arriving] = struct{}{}
+		s.mu.Unlock()
+		go func() {
+			defer s.forget(arriving)
+			s.serveSecure(f)
+		}()
+		return
+	}
 	s.mu.Lock()
 	s.conns[f] = struct{}{}
 	s.mu.Unlock()
@@ -168,9 +190,15 @@ func (l *single) Accept() (net.Conn, error) {
 func (l *single) Close() error   { return nil }
 func (l *single) Addr() net.Addr { return l.conn.LocalAddr() }
 
+// served is a connection in the Server's hands, HTTP/1 or HTTP/2.
+type served interface {
+	drain() // close when idle, now or later
+	kill()  // end at once
+}
+
 // forget removes a connection whose owner has been told: Drain returns after the
 // last one.
-func (s *Server) forget(c *conn) {
+func (s *Server) forget(c served) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
@@ -181,9 +209,9 @@ func (s *Server) forget(c *conn) {
 }
 
 // each calls f for every connection.
-func (s *Server) each(f func(*conn)) {
+func (s *Server) each(f func(served)) {
 	s.mu.Lock()
-	all := make([]*conn, 0, len(s.conns))
+	all := make([]served, 0, len(s.conns))
 	for c := range s.conns {
 		all = append(all, c)
 	}
@@ -199,14 +227,14 @@ func (s *Server) each(f func(*conn)) {
 // cut and its error is returned. Idle connections to endpoints are closed.
 func (s *Server) Drain(ctx context.Context) error {
 	s.draining.Store(true)
-	s.each((*conn).drain)
+	s.each(served.drain)
 	defer s.up.transport.CloseIdleConnections()
 	select {
 	case <-s.gone():
 		return nil
 	case <-ctx.Done():
 	}
-	s.each((*conn).kill)
+	s.each(served.kill)
 	<-s.gone()
 	return ctx.Err()
 }

@@ -211,7 +211,7 @@ func (a *attempt) connClosed() {
 	reading := a.reading
 	a.mu.Unlock()
 	if reading {
-		a.x.conn.mute()
+		a.x.down.mute()
 	}
 }
 

@@ -89,8 +89,14 @@ func plainSettings(c *config.Config, g *eventloop.Generation) *plain.Settings {
 		Response:    c.Timeouts.Response,
 		Send:        c.Timeouts.Send,
 		Keepalive:   c.Timeouts.Keepalive,
-		Trusted:     g.Trusted,
-		TCP:         g.TCP,
+		Upgrade:     c.Timeouts.Upgrade,
+		HalfClose:   c.Timeouts.HalfClose,
+		Close:       c.Timeouts.Close,
+		Idle:        c.Timeouts.Idle,
+		// Each takes a descriptor beside those of the connections.
+		Tunnels: g.Limits.Connections,
+		Trusted: g.Trusted,
+		TCP:     g.TCP,
 	}
 }
 

@@ -24,12 +24,7 @@ func (s *Server) terminate(c *config.Config) (*terminations, error) {
 			t.listeners = append(t.listeners, nil)
 			continue
 		}
-		// HTTP/2 is not served yet.
-		section := *l.TLS
-		section.ALPN = []string{"http/1.1"}
-		only := *l
-		only.TLS = &section
-		cl, err := s.certs.Listener(&only)
+		cl, err := s.certs.Listener(l)
 		if err != nil {
 			return nil, err
 		}
