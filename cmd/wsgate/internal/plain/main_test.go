@@ -3,6 +3,8 @@ package plain
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +40,28 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// extended is what makes net/http announce extended CONNECT. It is read when
+// the process starts, and then holds for all of its connections.
+const extended = "http2xconnect=1"
+
+// withExtendedConnect tells whether this process announces extended CONNECT. If
+// not, it runs the test in a child that does, leak checks included.
+func withExtendedConnect(t *testing.T) bool {
+	t.Helper()
+	if strings.Contains(os.Getenv("GODEBUG"), extended) {
+		return true
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v=true", "-test.timeout=120s")
+	cmd.Env = append(os.Environ(), "GODEBUG="+extended)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	} else {
+		t.Logf("%s", out)
+	}
+	return false
 }
 
 // descriptors lists the open descriptors with what they point at.

@@ -47,12 +47,13 @@ type world struct {
 // adjust route and settings.
 func newWorld(t *testing.T, change func(*route.Route, *Settings), addresses ...string) *world {
 	t.Helper()
-	w := &world{t: t, returned: make(chan Conn, 64), log: &recorder{t: t, requests: make(chan record.Request, 4096)}}
+	w := &world{t: t, returned: make(chan Conn, 64), log: &recorder{t: t, requests: make(chan record.Request, 4096), opens: make(chan record.Open, 64), closes: make(chan record.Close, 64)}}
 	r := &route.Route{Name: "*/", Host: "*", Path: "/", Pool: pool(t, "app", addresses...), Frames: frame.Observe}
 	s := &Settings{
 		Limits:      handshake.Limits{Line: 8 << 10, Head: 16 << 10},
 		RequestHead: patience, RequestBody: patience, Connect: patience, Response: patience,
 		Send: patience, Keepalive: patience,
+		Upgrade: patience, HalfClose: patience, Close: patience, Idle: patience,
 	}
 	if change != nil {
 		change(r, s)
@@ -167,10 +168,24 @@ func pool(t *testing.T, name string, addresses ...string) *lb.Pool {
 type recorder struct {
 	t        *testing.T
 	requests chan record.Request
+	opens    chan record.Open
+	closes   chan record.Close
 }
 
-func (r *recorder) Open(*record.Open)   {}
-func (r *recorder) Close(*record.Close) {}
+func (r *recorder) Open(o *record.Open) {
+	c := *o
+	for _, p := range []*[]byte{&c.Host, &c.Target, &c.Origin, &c.UserAgent, &c.Subprotocol, &c.Extensions} {
+		*p = bytes.Clone(*p)
+	}
+	r.opens <- c
+}
+
+func (r *recorder) Close(o *record.Close) {
+	c := *o
+	c.Reason = bytes.Clone(c.Reason)
+	r.closes <- c
+}
+
 func (r *recorder) Request(q *record.Request) {
 	c := *q
 	for _, p := range []*[]byte{&c.Method, &c.Host, &c.Target, &c.Origin, &c.UserAgent} {

@@ -57,9 +57,9 @@ type half struct {
 	wantFin bool
 	finSent bool
 
-	closeTold, brokenTold bool
-	bytes, discarded      uint64
-	unreported, counted   uint64 // bytes and messages that the metrics know of
+	closeTold, lateClose, brokenTold bool
+	bytes, discarded                 uint64
+	unreported, counted              uint64 // bytes and messages that the metrics know of
 }
 
 func (h *half) init(d sm.Dir, c frame.Config) {
@@ -162,9 +162,15 @@ func (h *half) discard(p []byte) {
 	h.noteClose()
 }
 
+// noteClose notes the source's Close. One behind the cut has not been passed on:
+// the machine hears of it after what the cut is for.
 func (h *half) noteClose() {
 	if !h.closeTold && h.scan.CloseSeen() {
 		h.closeTold = true
+		if h.cut {
+			h.lateClose = true
+			return
+		}
 		h.found |= factClose
 	}
 }
@@ -172,6 +178,10 @@ func (h *half) noteClose() {
 // settle does what finish and fin asked for when nothing is being written, and
 // tells the end of the source. sendFin begins to pass the half-close on.
 func (h *half) settle(sendFin func(*half)) {
+	if h.lateClose && !h.wantEnd && h.found == 0 {
+		h.lateClose = false
+		h.found |= factClose
+	}
 	if h.writing || h.sending || len(h.queue) > 0 {
 		return
 	}
