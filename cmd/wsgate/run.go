@@ -40,6 +40,9 @@ func runCommand() *cobra.Command {
 				os.Exit(1)
 			}
 			c.Warnings = append(c.Warnings, warnings...)
+			if err := announceExtendedConnect(c.WebSocketOverH2); err != nil {
+				return err
+			}
 			return run(c, "")
 		},
 	}

@@ -121,8 +121,8 @@ func TestChromiumEcho(t *testing.T) {
 func TestDemo(t *testing.T) {
 	gatewayOnly(t)
 	w := newWorld(t)
-	const page, admin = "127.0.0.1:8080", "127.0.0.1:9901"
-	for _, addr := range []string{page, admin} {
+	const page, secure, admin = "127.0.0.1:8080", "127.0.0.1:8443", "127.0.0.1:9901"
+	for _, addr := range []string{page, secure, admin} {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			t.Skipf("%s is taken: %v", addr, err)
@@ -131,7 +131,7 @@ func TestDemo(t *testing.T) {
 	}
 	g := &gateway{w: w, dir: w.dir, exited: make(chan struct{})}
 	g.run([]string{binary, "run"})
-	if len(g.listeners) != 1 || g.listeners[0] != page || g.admin != admin {
+	if len(g.listeners) != 2 || g.listeners[0] != page || g.listeners[1] != secure || g.admin != admin {
 		t.Errorf("Ready names %q and %q", g.listeners, g.admin)
 	}
 	g.waitLine("http://" + page)
