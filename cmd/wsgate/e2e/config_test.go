@@ -20,6 +20,7 @@ type routeConf struct {
 // leaves the key out of the file.
 type conf struct {
 	listeners []string // none: one on 127.0.0.1:0
+	secure    []string // further lines of each listener: its tls section
 	routes    []routeConf
 	timeouts  map[string]string
 	limits    map[string]string
@@ -44,6 +45,9 @@ func (c conf) yaml(accessLog string) string {
 	line("listeners:")
 	for _, l := range listeners {
 		line("  - address: %q", l)
+		for _, x := range c.secure {
+			line("    %s", x)
+		}
 	}
 	line("routes:")
 	for i, r := range c.routes {

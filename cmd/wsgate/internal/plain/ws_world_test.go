@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -40,7 +41,7 @@ type wsPeer struct {
 
 // next reads a frame and checks that it is masked.
 func (p *wsPeer) next() (ws.OpCode, string, error) {
-	f, err := ws.ReadFrame(p.r)
+	f, err := readFrame(p.r)
 	if err != nil {
 		return 0, "", err
 	}
@@ -122,7 +123,7 @@ func (c *wsClient) next() (ws.OpCode, string) {
 	var f ws.Frame
 	c.until("a frame", func() bool {
 		r := strings.NewReader(string(c.a.data[c.at:]))
-		g, err := ws.ReadFrame(r)
+		g, err := readFrame(r)
 		if err != nil {
 			if c.a.ended || c.a.reset != nil {
 				c.t.Fatalf("the stream ended: %+v", c.a)
@@ -186,4 +187,17 @@ func (r *recorder) wantClose(who record.Who, phase record.Phase, why string, cod
 		r.t.Fatal("no close line")
 		panic("unreachable")
 	}
+}
+
+// readFrame reads one frame of at most 16 MiB.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	if f.Header.Length > 16<<20 {
+		return f, fmt.Errorf("a frame of %d bytes", f.Header.Length)
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }
