@@ -330,6 +330,21 @@ timeouts: {idle: 30}
 	if code, _, _ := output(t, "check", "-c", filepath.Join(dir, "missing.yaml")); code != 1 {
 		t.Errorf("missing file: exit code %d", code)
 	}
+	// What the configuration names is read, too.
+	secure := file("secure.yaml", `listeners:
+  - address: 127.0.0.1:8443
+    tls:
+      certificates:
+        - {cert: good.yaml, key: `+dir+`/none.key}
+routes: [{upstream: chat}]
+upstreams: {chat: {endpoints: [127.0.0.1:9001], tls: {ca: `+good+`}}}
+`)
+	code, _, errs = output(t, "check", "-c", secure)
+	for _, want := range []string{"secure.yaml:5:18:", "secure.yaml:5:34:", "secure.yaml:7:59:", "no certificate in PEM", "cannot be read: no such file or directory", "key: " + dir} {
+		if code != 1 || !strings.Contains(errs, want) {
+			t.Errorf("exit code %d, output does not hold %q:\n%s", code, want, errs)
+		}
+	}
 	if code, _, errs := output(t, "run", "-c", bad); code == 0 || !strings.Contains(errs, "bad.yaml:5:") {
 		t.Errorf("run with a bad file: exit code %d\n%s", code, errs)
 	}

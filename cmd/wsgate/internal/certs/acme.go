@@ -31,7 +31,6 @@ type acme struct {
 	store   *Store
 	domains []string
 	alpn    bool // tls-alpn-01 is on
-	section config.ACME
 
 	magic  *certmagic.Config
 	cache  *certmagic.Cache
@@ -41,8 +40,9 @@ type acme struct {
 	cancel context.CancelFunc
 
 	// Under Store.mu.
-	users   int
-	started bool
+	users    int
+	started  bool
+	warnNext map[string]time.Time // by domain
 }
 
 // joinACME gives the listener the acme of its section. Store.mu is held.
@@ -90,7 +90,7 @@ func (l *Listener) Serve(bound net.Addr) error {
 }
 
 func newACME(s *Store, section config.ACME, alpn bool) (*acme, error) {
-	a := &acme{store: s, domains: section.Domains, alpn: alpn, section: section, logger: zap.New(&logCore{logf: s.logf})}
+	a := &acme{store: s, domains: section.Domains, alpn: alpn, warnNext: make(map[string]time.Time), logger: zap.New(&logCore{logf: s.logf})}
 	template := certmagic.ACMEIssuer{
 		CA:                      section.Directory,
 		Email:                   section.Email,

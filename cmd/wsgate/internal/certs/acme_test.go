@@ -210,6 +210,9 @@ func TestACME(t *testing.T) {
 			if st.Obtained != 2 || st.Refused != 0 || len(st.Certificates) != 2 || st.Certificates[0].File != "acme:a.test" || st.Certificates[0].Names[0] != "a.test" {
 				t.Errorf("%+v", st)
 			}
+			w.logged()
+			g.current.Load().look(st.Certificates[0].NotAfter.Add(-10*24*time.Hour), false)
+			w.expect(`certificate acme:a.test for ["a.test"] expires on `, `certificate acme:b.test for ["b.test"] expires on `)
 			// An unknown name gets the first domain's.
 			if got := w.serves(g.current.Load(), "other.test"); got.Cmp(number) != 0 {
 				t.Error("another certificate by default")

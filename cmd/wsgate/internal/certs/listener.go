@@ -295,18 +295,32 @@ func (l *Listener) look(now time.Time, force bool) (changed, failed int) {
 // warn tells once a day of certificates that are about to end.
 func (l *Listener) warn(now time.Time) {
 	for _, c := range l.certs {
-		leaf := c.pair.Leaf
-		if now.Before(c.warnNext) || now.Before(leaf.NotAfter.Add(-warnAhead)) && !now.Before(leaf.NotBefore) {
-			continue
-		}
-		c.warnNext = now.Add(warnEvery)
-		switch left := leaf.NotAfter.Sub(now); {
-		case now.Before(leaf.NotBefore):
-			l.store.logf("warning: tls: %s: certificate %s for %s is valid only from %s on", l.who, c.file, title(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
-		case left < 0:
-			l.store.logf("warning: tls: %s: certificate %s for %s expired on %s", l.who, c.file, title(leaf), day(leaf.NotAfter))
-		default:
-			l.store.logf("warning: tls: %s: certificate %s for %s expires on %s, in %d days", l.who, c.file, title(leaf), day(leaf.NotAfter), int(left/(24*time.Hour)))
+		c.warnNext = l.warnOf(c.file, c.pair.Leaf, c.warnNext, now)
+	}
+	if l.acme == nil {
+		return
+	}
+	for _, domain := range l.acme.domains {
+		if c := l.acme.current(domain); c != nil {
+			l.acme.warnNext[domain] = l.warnOf("acme:"+domain, c.Leaf, l.acme.warnNext[domain], now)
 		}
 	}
+}
+
+// warnOf warns of one certificate unless it is too early to do so again, and
+// returns when it is not.
+func (l *Listener) warnOf(file string, leaf *x509.Certificate, next, now time.Time) time.Time {
+	if now.Before(next) || now.Before(leaf.NotAfter.Add(-warnAhead)) && !now.Before(leaf.NotBefore) {
+		return next
+	}
+	about := fmt.Sprintf("warning: tls: %s: certificate %s for %s", l.who, file, title(leaf))
+	switch left := leaf.NotAfter.Sub(now); {
+	case now.Before(leaf.NotBefore):
+		l.store.logf("%s is valid only from %s on", about, leaf.NotBefore.UTC().Format(time.RFC3339))
+	case left < 0:
+		l.store.logf("%s expired on %s", about, day(leaf.NotAfter))
+	default:
+		l.store.logf("%s expires on %s, in %d days", about, day(leaf.NotAfter), int(left/(24*time.Hour)))
+	}
+	return now.Add(warnEvery)
 }
