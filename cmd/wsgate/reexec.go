@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
+
+	"wsgate/splice/sys"
 )
 
 // extendedConnect is what has to be in GODEBUG, when the process starts, for
@@ -29,7 +30,7 @@ func announceExtendedConnect(on bool) error {
 	if err != nil {
 		path = "/proc/self/exe"
 	}
-	if err := syscall.Exec(path, os.Args, env); err != nil {
+	if err := sys.Exec(path, os.Args, env); err != nil {
 		return fmt.Errorf("websocket_over_h2: executing %s again: %w", path, err)
 	}
 	return nil
