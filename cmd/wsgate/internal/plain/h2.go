@@ -42,7 +42,7 @@ type h2conn struct {
 	info   Conn
 	wire   *meter
 	http   *http.Server  // set before accepted is
-	closed chan struct{} // the connection is closed
+	closed chan struct{} // net/http has let go of the connection, which is closed
 
 	mu       sync.Mutex
 	idle     *sync.Cond // handlers has become 0
@@ -105,7 +105,10 @@ func (c *h2conn) server(set *Settings, late bool) *http.Server {
 		// A connection that is told to go away before its preface has been read
 		// has not heard it.
 		ConnState: func(_ net.Conn, st http.ConnState) {
-			if st == http.StateIdle && c.isDraining() {
+			switch {
+			case st == http.StateClosed:
+				close(c.closed)
+			case st == http.StateIdle && c.isDraining():
 				go c.goAway()
 			}
 		},

@@ -3,6 +3,7 @@ package plain
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -14,12 +15,14 @@ const (
 	frameHeaders      = 0x1
 	frameReset        = 0x3
 	frameGoAway       = 0x7
-	frameHeader       = 9  // bytes
-	prefaceLen        = 24 // RFC 9113 3.4
+	frameHeader       = 9 // bytes
 	flagEndStream     = 0x1
 	enhanceYourCalm   = 0xb
 	frameCreditChunks = 4 << 10
 )
+
+// clientPreface is what a connection begins with (RFC 9113 3.4).
+const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // The budgets of a connection. A client that works runs into none of them: a
 // browser that leaves a page resets its hundred streams at once, a careful one
@@ -69,10 +72,10 @@ var errFlood = errors.New("too many frames that carry nothing")
 // resets, pings, settings and empty frames as fast as it likes.
 type meter struct {
 	net.Conn
-	c    *h2conn
-	once sync.Once
+	c *h2conn
 
-	in walker // reader only
+	in      walker // reader only
+	preface int    // bytes of clientPreface that have come; reader only
 
 	writing sync.Mutex // held during a Write
 	out     walker     // guarded by writing
@@ -86,7 +89,7 @@ type meter struct {
 func newMeter(nc net.Conn, c *h2conn) *meter {
 	now := time.Now()
 	return &meter{
-		Conn: nc, c: c, in: walker{skip: prefaceLen},
+		Conn: nc, c: c, in: walker{skip: len(clientPreface)},
 		resets:  purse{budget: resetBudget, left: resetBudget.burst, at: now},
 		control: purse{budget: controlBudget, left: controlBudget.burst, at: now},
 	}
@@ -133,6 +136,11 @@ func (m *meter) Read(p []byte) (int, error) {
 	if n == 0 {
 		return n, err
 	}
+	if !m.begins(p[:n]) {
+		m.c.srv.tally.h2Error("bad_preface")
+		m.linger()
+		return 0, io.EOF
+	}
 	m.mu.Lock()
 	now := time.Now()
 	m.in.walk(p[:n], func(kind, flags byte, length int) {
@@ -152,6 +160,26 @@ func (m *meter) Read(p []byte) (int, error) {
 		return 0, errFlood
 	}
 	return n, err
+}
+
+// begins tells whether the connection begins as HTTP/2 does.
+func (m *meter) begins(p []byte) bool {
+	rest := clientPreface[m.preface:]
+	k := min(len(rest), len(p))
+	m.preface += k
+	return string(p[:k]) == rest[:k]
+}
+
+// linger ends our direction of a connection that is not HTTP/2 and reads what
+// is still sent, so that its client sees an end and no reset.
+func (m *meter) linger() {
+	s := m.c.srv
+	w, ok := m.Conn.(interface{ CloseWrite() error })
+	if s.lingering.Add(1) <= lingerMax && ok && w.CloseWrite() == nil {
+		m.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.Copy(io.Discard, m.Conn)
+	}
+	s.lingering.Add(-1)
 }
 
 func (m *meter) charge(p *purse, now time.Time, flood string) {
@@ -198,14 +226,4 @@ func (m *meter) calm() {
 	m.Conn.SetWriteDeadline(time.Now().Add(time.Second))
 	n, _ := m.Conn.Write(f[:])
 	m.out.walk(f[:n], func(byte, byte, int) {})
-}
-
-// Close implements net.Conn.
-func (m *meter) Close() error {
-	var err error
-	m.once.Do(func() {
-		err = m.Conn.Close()
-		close(m.c.closed)
-	})
-	return err
 }
