@@ -3,6 +3,7 @@ package plain
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,6 +31,20 @@ func wsBackend(t *testing.T, more, tail string, serve func(c *wsPeer)) *rawBacke
 		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n%s\r\n%s", accept, more, tail)
 		serve(&wsPeer{t, c, r})
 	})
+}
+
+// readFrame reads one frame, whole.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	if h.Length > 1<<20 {
+		return ws.Frame{}, errors.New("a frame larger than any that a test sends")
+	}
+	p := make([]byte, h.Length)
+	_, err = io.ReadFull(r, p)
+	return ws.Frame{Header: h, Payload: p}, err
 }
 
 // wsPeer is the endpoint's end of a session.
