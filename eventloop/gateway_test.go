@@ -374,3 +374,26 @@ func TestEndpointTCPOptions(t *testing.T) {
 		return false
 	})
 }
+
+// TestCloseBehindTheLimit: a Close right behind a message over the limit is not
+// what ended the session, and the endpoint is told the reason.
+func TestCloseBehindTheLimit(t *testing.T) {
+	codes := make(chan ws.StatusCode, 1)
+	rg := newRig(t, rigOptions{limit: 100}, backend(t, func(c net.Conn) { codes <- readClose(t, c) }))
+	c := rg.dial()
+	both := ws.MustCompileFrame(ws.MaskFrame(ws.NewBinaryFrame(make([]byte, 200))))
+	both = append(both, ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, ""))))...)
+	if _, err := c.Write(both); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-codes; code != 1009 {
+		t.Errorf("the endpoint was sent %d, want 1009", code)
+	}
+	if code := readClose(t, c); code != 1009 {
+		t.Errorf("the client was sent %d, want 1009", code)
+	}
+	c.Close()
+	if end := rg.lastClose(1); end.Why != "too_big" || end.Code != 1009 || end.Who != record.Client {
+		t.Errorf("logged %+v", end)
+	}
+}

@@ -146,6 +146,7 @@ var told = [...]struct {
 	{splice.CloseSeen, sm.CloseSeen},
 	{splice.Violated, sm.Violated},
 	{splice.TooBig, sm.TooBig},
+	{splice.CloseLate, sm.CloseSeen},
 	{splice.DstGone, sm.DestGone},
 	{splice.SrcGone, sm.SourceGone},
 	{splice.SrcEOF, sm.EndOfStream},
@@ -155,7 +156,7 @@ var told = [...]struct {
 
 // toldFacts is the union of told.
 const toldFacts = splice.CloseSeen | splice.Violated | splice.TooBig | splice.DstGone |
-	splice.SrcGone | splice.SrcEOF | splice.AtEnd | splice.FinSent
+	splice.SrcGone | splice.SrcEOF | splice.AtEnd | splice.FinSent | splice.CloseLate
 
 // facts acts on what a pump came upon.
 func (s *session) facts(l *Loop, d sm.Dir, f splice.Facts) {

@@ -37,6 +37,7 @@ const (
 	FinSent                      // once after Fin: the half-close has been passed on
 	Broken                       // once: the source's first frame violation, whatever comes of it
 	SrcPartial                   // the source's TLS connection holds a part of a record
+	CloseLate                    // CloseSeen, behind what Violated or TooBig stands for
 )
 
 type halfFlags uint16

@@ -202,16 +202,25 @@ func (h *Half) take(w *Worker, dst End, data []byte, lead int) Facts {
 	case frame.Violation:
 		h.cut()
 		h.scan.SetOpaque()
-		f |= Violated | h.discard(w, data[n:])
+		f |= Violated | late(h.discard(w, data[n:]))
 	case frame.TooBig:
 		h.cut()
 		h.scan.Unlimit()
-		f |= TooBig | h.discard(w, data[n:])
+		f |= TooBig | late(h.discard(w, data[n:]))
 	}
 	if h.flags&bulk != 0 && !h.scan.Opaque() && h.scan.Remaining() < spliceMin {
 		h.flags &^= bulk
 	}
 	return f | h.tellClose()
+}
+
+// late marks a Close that came behind a cut, so that the session hears of the
+// cut first.
+func late(f Facts) Facts {
+	if f&CloseSeen != 0 {
+		f = f&^CloseSeen | CloseLate
+	}
+	return f
 }
 
 // tellClose reports the source's Close and its first violation, each once.

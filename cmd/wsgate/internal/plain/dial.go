@@ -126,12 +126,12 @@ func (u *upstream) dialTLS(ctx context.Context, x *exchange, address string) (ne
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	c := tls.Client(raw, config)
+	e := raw.(*endpointConn)
+	c := tls.Client(e.Conn, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, &dialError{err: err, timeout: errors.Is(err, context.DeadlineExceeded), tls: true}
 	}
-	e := raw.(*endpointConn)
 	return &endpointConn{Conn: c, limit: e.limit}, nil
 }
 

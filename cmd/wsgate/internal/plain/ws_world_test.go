@@ -203,16 +203,3 @@ func (r *recorder) wantClose(who record.Who, phase record.Phase, why string, cod
 		panic("unreachable")
 	}
 }
-
-// readFrame reads one frame of at most 16 MiB.
-func readFrame(r io.Reader) (f ws.Frame, err error) {
-	if f.Header, err = ws.ReadHeader(r); err != nil {
-		return f, err
-	}
-	if f.Header.Length > 16<<20 {
-		return f, fmt.Errorf("a frame of %d bytes", f.Header.Length)
-	}
-	f.Payload = make([]byte, f.Header.Length)
-	_, err = io.ReadFull(r, f.Payload)
-	return f, err
-}
